@@ -17,6 +17,7 @@
     │   ├── IntegrityError               the bytes are not those of the object  (ValueError)
     │   └── UnexpectedResponseError      anything else                          (OSError)
     ├── SchemaError                      bytes are right, the CSV is not        (ValueError)
+    ├── LoadCancelledError               a job was cancelled
     └── LoadError                        some days of a load could not be had   (LookupError)
         └── MissingDaysError             … as there is no file for them
 
@@ -26,6 +27,8 @@ Every exception pickles, and none holds a secret.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from .market.data_types import DOCUMENTED_OPTIONS_ROOT, LIVE_OPTIONS_ROOT
 
 if TYPE_CHECKING:
     from .report import LoadReport
@@ -51,6 +54,10 @@ def _rebuild(
     return error
 
 
+class FlatnbWarning(UserWarning):
+    """Something that a user should know of, though the result is right."""
+
+
 class CredentialsError(FlatnbError, ValueError):
     """No credentials were found, or only one half of a pair."""
 
@@ -73,7 +80,13 @@ class TransferError(FlatnbError):
     remedy: ClassVar[str] = "Try again; if it stays, report the request id to the service."
 
     def __init__(
-        self, reason: str, *, bucket: str, key: str, attempts: int = 1, request_id: str | None = None
+        self,
+        reason: str,
+        *,
+        bucket: str,
+        key: str,
+        attempts: int = 1,
+        request_id: str | None = None,
     ) -> None:
         self.reason = reason
         self.bucket = bucket
@@ -92,6 +105,12 @@ class ObjectNotFoundError(TransferError, FileNotFoundError):
         "Is it a trading day, and published? A day's files are complete by about 11:00 ET "
         "on the next day."
     )
+
+    def __init__(self, reason: str, *, bucket: str, key: str, **details: Any) -> None:
+        super().__init__(reason, bucket=bucket, key=key, **details)
+        if key.startswith(f"{DOCUMENTED_OPTIONS_ROOT}/"):
+            hint = f" The live bucket keeps options under {LIVE_OPTIONS_ROOT}/: pass options_root."
+            self.args = (self.args[0] + hint,)
 
 
 class AccessDeniedError(TransferError, PermissionError):
@@ -189,6 +208,10 @@ class LoadError(FlatnbError, LookupError):
         self.report = report
         self.frame = frame
         super().__init__(message)
+
+
+class LoadCancelledError(FlatnbError):
+    """A job was cancelled before it was done."""
 
 
 class MissingDaysError(LoadError):

@@ -1,0 +1,124 @@
+"""Where the service is and who asks: endpoint and credentials, and where those came from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .errors import CredentialsError
+from .market.data_types import LIVE_OPTIONS_ROOT
+
+ENVIRONMENT_PAIRS = (
+    ("MASSIVE_S3_ACCESS_KEY", "MASSIVE_S3_SECRET_KEY"),
+    ("POLYGON_S3_ACCESS_KEY", "POLYGON_S3_SECRET_KEY"),
+)
+PROFILES = ("massive", "polygon")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where the files are; the defaults are the live service's since 2025-10-30."""
+
+    url: str = "https://files.massive.com"
+    bucket: str = "flatfiles"
+    options_root: str = LIVE_OPTIONS_ROOT
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """One pair of S3 keys; the repr shows their source and no part of them.
+
+    Attributes
+    ----------
+    access_key_id, secret_access_key
+        The S3 keys from the vendor's dashboard (not the API key).
+    source
+        Where they were found, for people.
+    """
+
+    access_key_id: str = field(repr=False)
+    secret_access_key: str = field(repr=False)
+    source: str
+
+    def as_dict(self) -> dict[str, str]:
+        """As the downloaders take them."""
+        return {
+            "access_key_id": self.access_key_id,
+            "secret_access_key": self.secret_access_key,
+        }
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("Credentials are not pickled: resolve them anew where they are needed")
+
+
+def find_credentials(
+    access_key_id: str | None = None,
+    secret_access_key: str | None = None,
+    *,
+    profile: str | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Credentials:
+    """Find one pair of keys, both from the same source.
+
+    In this order: the arguments; the AWS profile named by ``profile``; the environment variables
+    ``MASSIVE_S3_ACCESS_KEY`` and ``MASSIVE_S3_SECRET_KEY``; ``POLYGON_S3_ACCESS_KEY`` and
+    ``POLYGON_S3_SECRET_KEY``; an AWS profile called ``massive`` or ``polygon``. The machine's
+    plain AWS keys are never used.
+
+    Raises
+    ------
+    CredentialsError
+        If none are found, or only one half of a pair; the message names no value.
+    """
+    environ = os.environ if environ is None else environ
+    if access_key_id or secret_access_key:
+        names = ("access_key_id", "secret_access_key")
+        return _pair((access_key_id, secret_access_key), names, "arguments")
+    if profile is not None:
+        found = _from_profile(profile)
+        if found is None:
+            raise CredentialsError(
+                f"profile={profile!r} is not in this machine's AWS files or has no "
+                "aws_access_key_id; add it, or leave profile out"
+            )
+        return found
+    for names in ENVIRONMENT_PAIRS:
+        values = environ.get(names[0]), environ.get(names[1])
+        if any(values):
+            return _pair(values, names, f"environment ({names[0]})")
+    for name in PROFILES:
+        if found := _from_profile(name):
+            return found
+    looked = [f"{first} and {second}" for first, second in ENVIRONMENT_PAIRS]
+    raise CredentialsError(
+        "no credentials found. Looked for: the arguments access_key_id and secret_access_key; "
+        f"the environment variables {', or '.join(looked)}; an AWS profile called "
+        f"{' or '.join(PROFILES)}. The S3 keys are on the vendor's dashboard. "
+        "To try flatnb without any: FlatSession.demo()"
+    )
+
+
+def _pair(
+    values: tuple[str | None, str | None], names: tuple[str, str], source: str
+) -> Credentials:
+    access, secret = (value.strip() if value else "" for value in values)
+    if not access or not secret:
+        absent, present = (names[0], names[1]) if not access else (names[1], names[0])
+        raise CredentialsError(
+            f"{present} is given, but {absent} is not: both must come from the same source"
+        )
+    return Credentials(access, secret, source)
+
+
+def _from_profile(name: str) -> Credentials | None:
+    # Only the two keys are read: botocore's own resolution goes on to the machine's plain keys
+    # (environment, instance metadata) where a profile has none.
+    import botocore.session
+
+    keys = botocore.session.Session().full_config["profiles"].get(name, {})
+    values = keys.get("aws_access_key_id"), keys.get("aws_secret_access_key")
+    if not any(values):
+        return None
+    names = ("aws_access_key_id", "aws_secret_access_key")
+    return _pair(values, names, f"AWS profile {name!r}")

@@ -1,0 +1,121 @@
+"""The demo market: invented bars of real-shaped tickers, in exactly the vendor's format.
+
+Nothing here is market data. Tickers may be those of real companies; every price and volume is
+made from a seed.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from ..market import calendar
+from ..market.data_types import get_data_type
+from .bars import to_table
+from .files import has_decimals, to_csv, to_gzip
+from .intraday import MinuteBars, split
+from .options import OptionChains
+from .sessions import MINUTE_NS, REGULAR, midnight_ns, option_layout, stock_layout
+from .stocks import make_stock_day
+from .universe import make_universe, stock_specs, underlying_specs
+
+
+class DemoMarket:
+    """A synthetic market: the same seed gives the same bars, whatever was asked for before.
+
+    Prices go on from day to day. A stock's or a contract's day bar is the aggregate of its minute
+    bars of the regular session (09:30 to 16:00 in exchange time, or to the early close); stocks
+    have minutes before and after it besides.
+
+    Parameters
+    ----------
+    seed
+        Another seed is another market with the same tickers.
+    stocks
+        How many tickers there are. 12,000 make files of the real market's size.
+    option_underlyings
+        How many underlyings have option chains.
+
+    Notes
+    -----
+    Logarithms may differ in their last bit between kinds of processors, and with them, rarely, a
+    price by one tick.
+    """
+
+    def __init__(self, *, seed: int = 7, stocks: int = 250, option_underlyings: int = 8) -> None:
+        if stocks < 1 or option_underlyings < 1:
+            raise ValueError("stocks and option_underlyings must be at least 1")
+        self.seed = seed
+        self.stocks = stocks
+        self.option_underlyings = option_underlyings
+        self._universe = make_universe(stock_specs(stocks), seed)
+        self._chains = OptionChains(make_universe(underlying_specs(option_underlyings), seed))
+
+    def __repr__(self) -> str:
+        return (
+            f"DemoMarket(seed={self.seed}, stocks={self.stocks}, "
+            f"option_underlyings={self.option_underlyings})  # synthetic data, no real prices"
+        )
+
+    def table(self, data_type: str, day: date) -> pl.DataFrame:
+        """The rows of one file, in its order, with typed columns.
+
+        Parameters
+        ----------
+        data_type
+            ``"stocks_daily"``, ``"stocks_minute"``, ``"options_daily"`` or ``"options_minute"``.
+        day
+            A trading day, also a future one.
+
+        Returns
+        -------
+        polars.DataFrame
+            The vendor's columns: ``ticker`` a string, ``volume`` and prices (US dollars) Float64,
+            ``window_start`` (Unix nanoseconds, UTC) and ``transactions`` Int64. The values are
+            those that parsing the CSV gives.
+
+        Raises
+        ------
+        ValueError
+            If there is no such data type, or no trading on that day.
+        """
+        name = get_data_type(data_type).name
+        if not calendar.is_trading_day(day):
+            raise ValueError(f"{day} is not a trading day: it has no files")
+        if name.startswith("stocks_"):
+            return self._stock_table(day, minutes=name.endswith("_minute"))
+        return self._option_table(day, minutes=name.endswith("_minute"))
+
+    def csv(self, data_type: str, day: date) -> bytes:
+        """The text of one file; see `table` for the parameters."""
+        table = self.table(data_type, day)
+        return to_csv(table, decimals=has_decimals(data_type, day))
+
+    def file(self, data_type: str, day: date) -> bytes:
+        """One file as it lies in the bucket: gzip of `csv`."""
+        return to_gzip(self.csv(data_type, day))
+
+    def _stock_table(self, day: date, *, minutes: bool) -> pl.DataFrame:
+        stocks = make_stock_day(self._universe, day)
+        tickers = self._universe.tickers
+        if minutes:
+            rows = split(stocks.sessions, stock_layout(day), stocks.keys, stocks.grain)
+            return _minute_table(tickers, rows, day)
+        regular = stocks.sessions[:, REGULAR]
+        traded = np.flatnonzero(regular.transactions)
+        start = np.full(len(traded), midnight_ns(day))
+        return to_table(tickers, traded, regular[traded], start)
+
+    def _option_table(self, day: date, *, minutes: bool) -> pl.DataFrame:
+        options = self._chains.on(day)
+        if minutes:
+            rows = split(options.bars[:, None], option_layout(day), options.keys, options.grain)
+            return _minute_table(options.symbols, rows, day)
+        owner = np.arange(len(options.symbols))
+        return to_table(options.symbols, owner, options.bars, np.full(len(owner), midnight_ns(day)))
+
+
+def _minute_table(tickers: pl.Series, rows: MinuteBars, day: date) -> pl.DataFrame:
+    return to_table(tickers, rows.owner, rows.bars, midnight_ns(day) + rows.minute * MINUTE_NS)

@@ -1,0 +1,183 @@
+"""What both downloaders are: settings, statistics, and where the bytes go in the end."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from ..errors import CredentialsError
+from .events import Event, Listener
+from .gunzip import unpack
+from .protocol import Core, Latch
+from .retry import Context, RetryPolicy
+from .stats import Statistics, StatisticsDict
+from .targets import FileTarget, MemoryTarget, PartFile, Target
+from .transfer import download
+from .wire import check_endpoint
+
+T = TypeVar("T")
+
+LocalPath = str | os.PathLike[str]
+
+MAX_UNPACKED_BYTES = 64 * 10**9
+"""What one object may unpack to, in memory: a day of option quotes does not fit anyway."""
+
+
+class Downloader:
+    """The part of a downloader that needs no I/O; see its two subclasses."""
+
+    def __init__(
+        self,
+        credentials: Mapping[str, str],
+        endpoint_url: str,
+        max_retries: int,
+        timeout: float,
+        max_pool_connections: int,
+        backoff_s: float,
+        listener: Listener | None,
+        new_latch: Callable[[], Latch],
+    ) -> None:
+        check_endpoint(endpoint_url)
+        check_at_least("max_retries", max_retries, 0)
+        check_at_least("max_pool_connections", max_pool_connections, 1)
+        _check_positive("timeout", timeout)
+        _check_positive("backoff_s", backoff_s)
+        self.endpoint_url = endpoint_url
+        self.max_retries = max_retries
+        self.timeout = timeout
+        self.max_pool_connections = max_pool_connections
+        self.statistics = Statistics()
+        self._credentials = _checked(credentials)
+        self._listener = listener
+        self._context = Context(
+            policy=RetryPolicy(max_retries, backoff_s, deadline_s=timeout * (max_retries + 1)),
+            emit=self._emit,
+            timeout_s=timeout,
+            new_latch=new_latch,
+        )
+
+    def _emit(self, event: Event) -> None:
+        self.statistics(event)
+        if self._listener is not None:
+            self._listener(event)
+
+    def _context_with(self, listener: Listener | None) -> Context:
+        """The context of one download that has a listener of its own besides."""
+        if listener is None:
+            return self._context
+
+        def emit(event: Event) -> None:
+            self._emit(event)
+            listener(event)
+
+        return replace(self._context, emit=emit)
+
+    def get_statistics(self) -> StatisticsDict:
+        """Count of downloads, retries, and the success rate since the start or the last reset.
+
+        Returns
+        -------
+        dict
+            ``total_downloads`` (ended or running), ``successful_downloads``,
+            ``failed_downloads``, ``total_retries`` (each request made again counts once, also
+            those of listings) and ``success_rate`` (0.0 to 1.0, of the downloads that ended).
+        """
+        return self.statistics.as_dict()
+
+    def reset_statistics(self) -> None:
+        """Count from zero again."""
+        self.statistics.reset()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError(f"{type(self).__name__} is not pickled: it holds credentials")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(endpoint_url={self.endpoint_url!r})"
+
+    def _to_memory(self, bucket: str, key: str, decompress: bool) -> Core[io.BytesIO]:
+        finish = partial(_into_bytes_io, key, decompress)
+        return download(self._context, *checked_name(bucket, key), MemoryTarget(), finish)
+
+    def _to_file(
+        self, bucket: str, key: str, local_path: LocalPath, decompress: bool
+    ) -> Core[None]:
+        bucket, key = checked_name(bucket, key)
+        target = FileTarget(Path(local_path))
+        finish = partial(_into_file, key, decompress)
+        yield from download(self._context, bucket, key, target, finish)
+
+
+def _is_gzip(key: str, target: Target) -> bool:
+    """Whether to unpack: by the key's ending, or else by the content's first bytes."""
+    return key.endswith(".gz") or bytes(next(target.chunks(), b"")[:2]) == b"\x1f\x8b"
+
+
+def _into_bytes_io(key: str, decompress: bool, target: MemoryTarget) -> io.BytesIO:
+    if not _is_gzip(key, target):
+        return io.BytesIO(target.buffer)
+    # What is asked for packed is unpacked all the same, block by block, to verify it.
+    blocks = unpack(target.chunks(), max_unpacked_bytes=MAX_UNPACKED_BYTES)
+    if decompress:
+        return io.BytesIO(b"".join(blocks))
+    for _ in blocks:
+        pass
+    return io.BytesIO(target.buffer)
+
+
+def _into_file(key: str, decompress: bool, target: FileTarget) -> None:
+    if not _is_gzip(key, target):
+        target.commit()
+        return
+    blocks = unpack(target.chunks(), max_unpacked_bytes=None)
+    if not decompress:
+        for _ in blocks:
+            pass
+        target.commit()
+        return
+    unpacked = PartFile(target.path)
+    try:
+        offset = 0
+        for block in blocks:
+            unpacked.write(offset, block)
+            offset += len(block)
+        unpacked.commit()
+    finally:
+        unpacked.abort()
+        target.abort()
+
+
+def _checked(credentials: Mapping[str, str]) -> dict[str, str]:
+    """A copy of the pair; the message of an error names no value."""
+    pair = {}
+    for name in ("access_key_id", "secret_access_key"):
+        value = credentials.get(name) if isinstance(credentials, Mapping) else None
+        if not isinstance(value, str) or not value.strip():
+            raise CredentialsError(
+                f"credentials has no {name!r}; give "
+                "{'access_key_id': …, 'secret_access_key': …}, both non-empty strings"
+            )
+        pair[name] = value.strip()
+    return pair
+
+
+def checked_name(bucket: str, key: str) -> tuple[str, str]:
+    for parameter, value in (("bucket", bucket), ("key", key)):
+        if not isinstance(value, str) or not value:
+            raise ValueError(f"{parameter}={value!r} must be a non-empty string")
+    return bucket, key
+
+
+def check_at_least(parameter: str, value: int, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{parameter}={value!r} must be an integer of at least {least}")
+
+
+def _check_positive(parameter: str, value: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+        raise ValueError(f"{parameter}={value!r} must be a positive number of seconds")

@@ -1,0 +1,382 @@
+"""`AsyncS3Downloader`: the transfer core driven by aioboto3 and tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import weakref
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from typing import Any, TypeVar
+
+import aioboto3
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
+
+from ._downloader import Downloader, LocalPath, check_at_least, checked_name
+from .events import Listener
+from .listing import ObjectSummary, exists, list_summaries
+from .protocol import Call, Command, Core, Gather, Get, Head, Sleep, Wait, Work
+from .targets import Target
+from .transfer import Version, download
+from .wire import (
+    READ_BYTES,
+    SESSION_VARIABLES,
+    client_arguments,
+    config_arguments,
+    fault_of,
+    never_redirect,
+)
+
+T = TypeVar("T")
+
+
+class BatchResult(list["io.BytesIO | None"]):
+    """What `AsyncS3Downloader.download_batch` returns: a list in the order of the keys.
+
+    Attributes
+    ----------
+    errors : dict of str to Exception
+        Why the item of a key is None.
+    """
+
+    def __init__(self, items: Sequence[io.BytesIO | None], errors: Mapping[str, Exception]) -> None:
+        super().__init__(items)
+        self.errors = dict(errors)
+
+
+class AsyncS3Downloader(Downloader):
+    """Downloads from the flat files' bucket, many files and many parts of each at once.
+
+    Works with and without ``async with``. One client and one pool of connections serve for its
+    lifetime, per event loop; they are closed by `close`, by leaving ``async with``, or when
+    ``asyncio.run`` ends.
+
+    Parameters
+    ----------
+    credentials
+        ``{'access_key_id': …, 'secret_access_key': …}``: the S3 keys, not the API key.
+    endpoint_url
+        The service. ``https://files.massive.com`` is its name since 2025-10-30.
+    max_retries
+        How often each request is made again after a transient fault.
+    timeout
+        Seconds to wait for a connection, and for the next byte.
+    max_pool_connections
+        Connections in all.
+    max_concurrent
+        Files in progress at once.
+    backoff_s
+        Upper bound of the first retry's delay in seconds; it doubles with each retry.
+    listener
+        Called with each `flatnb.download.events.Event`.
+
+    Raises
+    ------
+    CredentialsError
+        If one of the two keys is missing.
+    ValueError
+        If another argument is wrong.
+
+    Examples
+    --------
+    >>> async with AsyncS3Downloader(credentials) as downloader:        # doctest: +SKIP
+    ...     files = await downloader.download_batch("flatfiles", keys)
+    """
+
+    def __init__(
+        self,
+        credentials: Mapping[str, str],
+        endpoint_url: str = "https://files.polygon.io",
+        max_retries: int = 5,
+        timeout: float = 60,
+        max_pool_connections: int = 50,
+        max_concurrent: int = 8,
+        *,
+        backoff_s: float = 0.5,
+        listener: Listener | None = None,
+        executor: Executor | None = None,
+    ) -> None:
+        super().__init__(
+            credentials,
+            endpoint_url,
+            max_retries,
+            timeout,
+            max_pool_connections,
+            backoff_s,
+            listener,
+            asyncio.Event,
+        )
+        check_at_least("max_concurrent", max_concurrent, 1)
+        self.max_concurrent = max_concurrent
+        self._executor = executor
+        self._connections: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Connection]
+        self._connections = weakref.WeakKeyDictionary()
+
+    async def download_one(self, bucket: str, key: str, decompress: bool = True) -> io.BytesIO:
+        """Download one object into memory.
+
+        Parameters
+        ----------
+        bucket, key
+            The object.
+        decompress
+            Unpack it if it is gzip (by its ending ``.gz`` or its first bytes).
+
+        Returns
+        -------
+        BytesIO
+            At position 0.
+
+        Raises
+        ------
+        TransferError
+            One of its subclasses tells why the object could not be had.
+        """
+        return await self._run_file(self._to_memory(bucket, key, decompress))
+
+    async def download_batch(
+        self, bucket: str, keys: Sequence[str], decompress: bool = True
+    ) -> BatchResult:
+        """Download many objects into memory, in parallel.
+
+        Returns
+        -------
+        BatchResult
+            A list in the order of ``keys``: a BytesIO, or None where the key failed; its
+            ``errors`` tell why. The statistics count each key.
+        """
+        keys = list(keys)
+        errors: dict[str, Exception] = {}
+
+        async def attempt(key: str) -> io.BytesIO | None:
+            try:
+                return await self.download_one(bucket, key, decompress)
+            except Exception as error:
+                errors[key] = error
+                return None
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(attempt(key)) for key in keys]
+        return BatchResult([task.result() for task in tasks], errors)
+
+    async def download_to_file(
+        self, bucket: str, key: str, local_path: LocalPath, decompress: bool = True
+    ) -> None:
+        """Download one object to a file, which appears only when it is whole.
+
+        The bytes go to a temporary file beside it first; memory use stays small.
+
+        Raises
+        ------
+        TransferError
+            One of its subclasses tells why the object could not be had.
+        OSError
+            If the file cannot be written.
+        """
+        await self._run_file(self._to_file(bucket, key, local_path, decompress))
+
+    async def list_objects(self, bucket: str, prefix: str, max_keys: int = 1000) -> list[str]:
+        """The first ``max_keys`` keys below ``prefix``, in byte order, over all pages needed.
+
+        Raises
+        ------
+        TransferError
+            One of its subclasses tells why the listing could not be had.
+        """
+        return [item.key for item in await self.list_summaries(bucket, prefix, max_keys)]
+
+    async def list_summaries(
+        self, bucket: str, prefix: str, max_keys: int = 1000
+    ) -> list[ObjectSummary]:
+        """As `list_objects`, with size, ETag and time of each object."""
+        return await self._run(list_summaries(self._context, bucket, prefix, max_keys))
+
+    async def check_exists(self, bucket: str, key: str) -> bool:
+        """Whether there is such an object.
+
+        Raises
+        ------
+        AccessDeniedError
+            If the service forbids to know (403).
+        TransferError
+            If it could not be found out.
+        """
+        return await self._run(exists(self._context, *checked_name(bucket, key)))
+
+    async def fetch(
+        self,
+        bucket: str,
+        key: str,
+        target: Target,
+        finish: Callable[[Target], T],
+        known: Version | None = None,
+        listener: Listener | None = None,
+    ) -> T:
+        """Download one object into ``target`` and return ``finish(target)``, run in a thread.
+
+        See `flatnb.download.transfer.download`; ``listener`` is told of this download only.
+        """
+        context = self._context_with(listener)
+        core = download(context, *checked_name(bucket, key), target, finish, known)
+        return await self._run_file(core)
+
+    async def close(self) -> None:
+        """Close this event loop's client; the downloader can be used again afterwards."""
+        connection = self._connections.pop(asyncio.get_running_loop(), None)
+        if connection is not None:
+            await connection.close()
+
+    async def __aenter__(self) -> AsyncS3Downloader:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def _connection(self) -> _Connection:
+        loop = asyncio.get_running_loop()
+        connection = self._connections.get(loop)
+        # Connections that a fork shares with its parent would mix up both processes' answers.
+        if connection is None or connection.pid != os.getpid():
+            lifetime = self._client_lifetime()
+            connection = _Connection(lifetime, self.max_pool_connections, self.max_concurrent)
+            self._connections[loop] = connection
+        return connection
+
+    async def _client_lifetime(self) -> AsyncGenerator[Any, None]:
+        # A generator, as the event loop closes its generators when ``asyncio.run`` ends: so the
+        # client is closed even if nobody called `close`.
+        session = aioboto3.Session(botocore_session=AioSession(dict(SESSION_VARIABLES)))
+        config = AioConfig(**config_arguments(self.timeout, self.max_pool_connections))
+        arguments = client_arguments(self._credentials, self.endpoint_url)
+        async with session.client(config=config, **arguments) as client:
+            never_redirect(client)
+            yield client
+
+    async def _run(self, core: Core[T]) -> T:
+        connection = self._connection()
+        run = _Run(await connection.client(), connection.slots, self._executor)
+        try:
+            return await run.drive(core)
+        finally:
+            await run.wait_for_work()
+
+    async def _run_file(self, core: Core[T]) -> T:
+        async with self._connection().files:
+            return await self._run(core)
+
+
+class _Connection:
+    """One event loop's client, with the bounds on its connections and files."""
+
+    def __init__(
+        self, lifetime: AsyncGenerator[Any, None], max_connections: int, max_files: int
+    ) -> None:
+        self.pid = os.getpid()
+        self.slots = asyncio.Semaphore(max_connections)
+        self.files = asyncio.Semaphore(max_files)
+        self._lifetime = lifetime
+        self._opening = asyncio.Lock()
+        self._client: Any = None
+
+    async def client(self) -> Any:
+        async with self._opening:
+            if self._client is None:
+                self._client = await anext(self._lifetime)
+            return self._client
+
+    async def close(self) -> None:
+        await self._lifetime.aclose()
+
+
+class _Run:
+    """Drives a core, and the cores that it gathers, as tasks."""
+
+    def __init__(self, client: Any, slots: asyncio.Semaphore, executor: Executor | None) -> None:
+        self._client = client
+        self._slots = slots
+        self._executor = executor
+        self._work: set[asyncio.Future[Any]] = set()
+
+    async def drive(self, core: Core[T]) -> T:
+        step: Any = core.send
+        value: Any = None
+        while True:
+            try:
+                command = step(value)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            try:
+                step, value = core.send, await self._answer(command)
+            except BaseException as error:
+                step, value = core.throw, error
+
+    async def _answer(self, command: Command) -> Any:
+        match command:
+            case Get():
+                return await self._request(self._get, command)
+            case Call():
+                return await self._request(self._call, command)
+            case Work():
+                return await self._compute(command.function)
+            case Gather():
+                return await self._gather(command.cores)
+            case Sleep():
+                return await asyncio.sleep(command.seconds)
+            case Wait():
+                return await command.latch.wait()
+
+    async def _request(self, request: Callable[[Any], Awaitable[Any]], command: Any) -> Any:
+        async with self._slots:
+            try:
+                return await request(command)
+            except Exception as error:
+                if fault := fault_of(error):
+                    return fault
+                raise
+
+    async def _call(self, command: Call) -> Any:
+        return await getattr(self._client, command.operation)(**command.parameters)
+
+    async def _get(self, command: Get) -> None:
+        answer = await self._client.get_object(**command.parameters)
+        body, receiver = answer["Body"], command.receiver
+        whole = False
+        try:
+            receiver.begin(Head.of(answer))
+            while chunk := await body.read(READ_BYTES):
+                receiver.feed(chunk)
+            receiver.end()
+            whole = True
+        finally:
+            if not whole:
+                body.close()  # the connection must not be used again with a rest in it
+
+    async def _compute(self, function: Callable[[], T]) -> T:
+        work = asyncio.get_running_loop().run_in_executor(self._executor, function)
+        self._work.add(work)
+        # A thread cannot be cancelled: the core aborts the target, and the work then ends.
+        value = await asyncio.shield(work)
+        self._work.discard(work)
+        return value
+
+    async def wait_for_work(self) -> None:
+        """Wait for what a cancellation left computing."""
+        if self._work:
+            await asyncio.gather(*self._work, return_exceptions=True)
+
+    async def _gather(self, cores: Sequence[Core[Any]]) -> None:
+        tasks = [asyncio.ensure_future(self.drive(core)) for core in cores]
+        if not tasks:
+            return
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for task in tasks:
+                task.cancel()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
+                raise result

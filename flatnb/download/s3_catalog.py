@@ -1,0 +1,190 @@
+"""(data type, date) ⇄ S3 key. Pure: nothing is asked of the service."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import TypedDict
+
+from ..market.calendar import DateLike, as_date, as_date_range, trading_days
+from ..market.data_types import (
+    DATA_TYPES,
+    DOCUMENTED_OPTIONS_ROOT,
+    OPTIONS_ROOTS,
+    DataType,
+    get_data_type,
+)
+
+_KEY = re.compile(
+    r"(?P<root>[^/]+)/(?P<folder>[^/]+)/(?P<year>\d{4})/(?P<month>\d{2})/"
+    r"(?P<date>(?P=year)-(?P=month)-\d{2})\.csv\.gz",
+    re.ASCII,
+)
+
+
+class KeyMetadata(TypedDict):
+    """What a key tells; all values are strings, ``date`` is YYYY-MM-DD."""
+
+    data_type: str
+    date: str
+    year: str
+    month: str
+
+
+class S3Catalog:
+    """Maps data types and dates to the keys of the bucket, and back.
+
+    Dates may be strings YYYY-MM-DD, `datetime.date` or pandas or numpy timestamps; anything else,
+    an impossible date or a start after its end is a ``ValueError`` that names the parameter.
+
+    Parameters
+    ----------
+    bucket
+        The bucket's name; kept for those who need it, as no key depends on it.
+    options_root
+        The first folder of option files: ``"us_options"`` as documented, or
+        ``"us_options_opra"``, which the live bucket has. Keys of both are understood.
+
+    Raises
+    ------
+    ValueError
+        If ``options_root`` is neither.
+    """
+
+    def __init__(
+        self, bucket: str = "flatfiles", options_root: str = DOCUMENTED_OPTIONS_ROOT
+    ) -> None:
+        if options_root not in OPTIONS_ROOTS:
+            known = " or ".join(map(repr, OPTIONS_ROOTS))
+            raise ValueError(f"options_root={options_root!r} is unknown; choose {known}")
+        self.bucket = bucket
+        self.options_root = options_root
+
+    def __repr__(self) -> str:
+        return f"S3Catalog(bucket={self.bucket!r}, options_root={self.options_root!r})"
+
+    def get_key(self, data_type: str, date: DateLike) -> str:
+        """The key of one day's file; whether there is such a file is not checked.
+
+        Raises
+        ------
+        ValueError
+            If the data type is unknown (the message lists those there are) or the date is none.
+        """
+        return self._key(get_data_type(data_type), as_date(date, "date"))
+
+    def get_stocks_daily_key(self, date: DateLike) -> str:
+        """The key of a day's daily bars of all stocks."""
+        return self.get_key("stocks_daily", date)
+
+    def get_stocks_minute_key(self, date: DateLike) -> str:
+        """The key of a day's minute bars of all stocks."""
+        return self.get_key("stocks_minute", date)
+
+    def get_options_daily_key(self, date: DateLike) -> str:
+        """The key of a day's daily bars of all option contracts."""
+        return self.get_key("options_daily", date)
+
+    def get_options_minute_key(self, date: DateLike) -> str:
+        """The key of a day's minute bars of all option contracts."""
+        return self.get_key("options_minute", date)
+
+    def get_date_range_keys(
+        self,
+        data_type: str,
+        start_date: DateLike,
+        end_date: DateLike,
+        symbols: Sequence[str] | None = None,
+    ) -> list[str]:
+        """The keys of all trading days of a range, both ends inclusive, in ascending order.
+
+        Parameters
+        ----------
+        data_type
+            For example ``"stocks_daily"``.
+        start_date, end_date
+            The range.
+        symbols
+            Changes nothing: each file holds all symbols of its day. `FlatSession.load` selects.
+        """
+        found = get_data_type(data_type)
+        first, last = _date_range(start_date, end_date)
+        return [self._key(found, day) for day in trading_days(first, last)]
+
+    def parse_key_metadata(self, key: str) -> KeyMetadata:
+        """What a key tells: data type, date, year and month.
+
+        Raises
+        ------
+        ValueError
+            If it is not the key of a flat file: unknown folders, a date that does not exist, or
+            one that disagrees with its folders.
+        """
+        parts = _KEY.fullmatch(key) if isinstance(key, str) else None
+        data_type = _data_type_in(parts["root"], parts["folder"]) if parts else None
+        if parts is None or data_type is None:
+            raise ValueError(
+                f"key={key!r} is not that of a flat file; expected a known "
+                "'{root}/{folder}/YYYY/MM/YYYY-MM-DD.csv.gz'"
+            )
+        as_date(parts["date"], f"the date in key={key!r}:")
+        return {
+            "data_type": data_type.name,
+            "date": parts["date"],
+            "year": parts["year"],
+            "month": parts["month"],
+        }
+
+    def validate_key(self, key: str) -> bool:
+        """Whether `parse_key_metadata` understands the key."""
+        try:
+            self.parse_key_metadata(key)
+        except ValueError:
+            return False
+        return True
+
+    def get_summary(self, keys: Iterable[str]) -> dict[str, int]:
+        """Count keys: ``total``, one count for each data type (also if it is 0), ``invalid``."""
+        counts = {"total": 0, **dict.fromkeys(DATA_TYPES, 0), "invalid": 0}
+        for key in keys:
+            counts["total"] += 1
+            try:
+                counts[self.parse_key_metadata(key)["data_type"]] += 1
+            except ValueError:
+                counts["invalid"] += 1
+        return counts
+
+    @staticmethod
+    def get_business_days(start_date: DateLike, end_date: DateLike) -> list[str]:
+        """The days on which US stocks trade, as YYYY-MM-DD, both ends inclusive.
+
+        Weekends, holidays and special closures (for example 2012-10-29, Hurricane Sandy) are out.
+        """
+        return [day.isoformat() for day in trading_days(*_date_range(start_date, end_date))]
+
+    @staticmethod
+    def get_missing_dates(
+        existing_dates: Iterable[DateLike], start_date: DateLike, end_date: DateLike
+    ) -> list[str]:
+        """The trading days of a range, both ends inclusive, that ``existing_dates`` lack."""
+        existing = {as_date(day, "existing_dates").isoformat() for day in existing_dates}
+        days = S3Catalog.get_business_days(start_date, end_date)
+        return [day for day in days if day not in existing]
+
+    def _key(self, data_type: DataType, day: date) -> str:
+        root = self.options_root if data_type.is_options else data_type.root
+        return f"{root}/{data_type.folder}/{day:%Y}/{day:%m}/{day.isoformat()}.csv.gz"
+
+
+def _date_range(start_date: DateLike, end_date: DateLike) -> tuple[date, date]:
+    return as_date_range(start_date, end_date, start_name="start_date", end_name="end_date")
+
+
+def _data_type_in(root: str, folder: str) -> DataType | None:
+    """The data type that lies in these folders."""
+    for data_type in DATA_TYPES.values():
+        roots = OPTIONS_ROOTS if data_type.is_options else (data_type.root,)
+        if root in roots and folder == data_type.folder:
+            return data_type
+    return None

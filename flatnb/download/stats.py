@@ -1,0 +1,148 @@
+"""Events in, totals and rates out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypedDict
+
+from .events import (
+    BytesDiscarded,
+    BytesReceived,
+    DownloadFailed,
+    DownloadFinished,
+    DownloadStarted,
+    Event,
+    Retried,
+)
+
+
+class StatisticsDict(TypedDict):
+    """What ``get_statistics()`` returns."""
+
+    total_downloads: int
+    successful_downloads: int
+    failed_downloads: int
+    total_retries: int
+    success_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The totals at one moment."""
+
+    started: int = 0
+    successful: int = 0
+    failed: int = 0
+    retries: int = 0
+    received_bytes: int = 0
+    discarded_bytes: int = 0
+    busy_s: float = 0.0
+
+    @property
+    def running(self) -> int:
+        """Downloads that have begun and not ended."""
+        return self.started - self.successful - self.failed
+
+    @property
+    def success_rate(self) -> float:
+        """Successful downloads as a fraction (0 to 1) of those ended; 0.0 before the first."""
+        ended = self.successful + self.failed
+        return self.successful / ended if ended else 0.0
+
+    @property
+    def bytes_per_s(self) -> float:
+        """Mean rate over the time in which anything was running."""
+        return self.received_bytes / self.busy_s if self.busy_s else 0.0
+
+
+class Statistics:
+    """Counts events; safe to feed from several threads.
+
+    Parameters
+    ----------
+    clock
+        Seconds that only go forward; given by tests.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._totals = Totals()
+        self._busy_since: float | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Count one event."""
+        with self._lock:
+            self._count(event)
+
+    def _count(self, event: Event) -> None:
+        totals = self._totals
+        match event:
+            case BytesReceived():
+                totals = replace(totals, received_bytes=totals.received_bytes + event.size_bytes)
+            case BytesDiscarded():
+                totals = replace(totals, discarded_bytes=totals.discarded_bytes + event.size_bytes)
+            case Retried():
+                totals = replace(totals, retries=totals.retries + 1)
+            case DownloadStarted():
+                if not totals.running:
+                    self._busy_since = self._clock()
+                totals = replace(totals, started=totals.started + 1)
+            case DownloadFinished():
+                totals = replace(totals, successful=totals.successful + 1)
+            case DownloadFailed():
+                totals = replace(totals, failed=totals.failed + 1)
+        if self._busy_since is not None and not totals.running:
+            totals = replace(totals, busy_s=totals.busy_s + self._clock() - self._busy_since)
+            self._busy_since = None
+        self._totals = totals
+
+    @property
+    def totals(self) -> Totals:
+        """The totals so far; ``busy_s`` includes what is running now."""
+        with self._lock:
+            if self._busy_since is None:
+                return self._totals
+            running_s = self._clock() - self._busy_since
+            return replace(self._totals, busy_s=self._totals.busy_s + running_s)
+
+    def as_dict(self) -> StatisticsDict:
+        """The documented summary: downloads (ended or running), retries, success rate (0 to 1)."""
+        totals = self.totals
+        return {
+            "total_downloads": totals.started,
+            "successful_downloads": totals.successful,
+            "failed_downloads": totals.failed,
+            "total_retries": totals.retries,
+            "success_rate": totals.success_rate,
+        }
+
+    def reset(self) -> None:
+        """Start counting anew; what is running now is counted as started now."""
+        with self._lock:
+            running = self._totals.running
+            self._totals = Totals(started=running)
+            self._busy_since = self._clock() if running else None
+
+    def __repr__(self) -> str:
+        totals = self.totals
+        return (
+            f"{totals.successful} files done, {totals.running} running, {totals.failed} failed; "
+            f"{format_bytes(totals.received_bytes)} received in {totals.busy_s:.1f} s "
+            f"({format_bytes(totals.bytes_per_s)}/s), {totals.retries} retries, "
+            f"success rate {totals.success_rate:.0%}"
+        )
+
+
+def format_bytes(size: float) -> str:
+    """A size in bytes as people read it, in powers of 1000: ``format_bytes(1500)`` is 1.5 kB."""
+    if size < 1000:
+        return f"{size:.0f} B"
+    for unit in ("kB", "MB", "GB"):
+        size /= 1000
+        if size < 1000:
+            return f"{size:.1f} {unit}"
+    return f"{size / 1000:.1f} TB"

@@ -1,0 +1,114 @@
+"""A file's header bound to its data type by column name; and the search for a line at fault."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..errors import SchemaError
+from ..market.data_types import ColumnType, DataType
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A file's columns, in the file's order, with their types.
+
+    A column that the data type does not know is kept as strings.
+    """
+
+    columns: dict[str, ColumnType]
+    known: tuple[str, ...]
+
+    def ordered(self) -> list[str]:
+        """The columns in the order of a frame: the data type's own, then the unknown ones."""
+        return [*self.known, *(name for name in self.columns if name not in self.known)]
+
+    def select(self, columns: Sequence[str] | None) -> list[str]:
+        """The columns of the frame, in the order asked for.
+
+        Raises
+        ------
+        ValueError
+            If there is no such column; the message lists those there are.
+        """
+        ordered = self.ordered()
+        if columns is None:
+            return ordered
+        for name in columns:
+            if name not in ordered:
+                raise ValueError(
+                    f"columns holds {name!r}, which the files do not have; "
+                    f"choose from: {', '.join(ordered)}"
+                )
+        return list(columns)
+
+
+def bind_header(header: bytes, data_type: DataType, key: str) -> Binding:
+    """Read a file's first line.
+
+    Raises
+    ------
+    SchemaError
+        If it is no header of this data type: a column is missing, empty or there twice.
+    """
+    try:
+        names = next(csv.reader([header.decode("utf-8").rstrip("\r\n")]), [])
+    except UnicodeDecodeError:
+        names = []
+    missing = [name for name in data_type.columns if name not in names]
+    if missing:
+        shown = header[:80].decode("utf-8", "replace").strip()
+        raise SchemaError(
+            f"the header lacks {', '.join(missing)} (a {data_type.name} file has "
+            f"{', '.join(data_type.columns)}); its first line is {shown!r}",
+            key=key,
+            line=1,
+        )
+    for name in names:
+        if not name or names.count(name) > 1:
+            raise SchemaError(f"the header has the column {name!r} twice or empty", key=key, line=1)
+    types: dict[str, ColumnType] = {name: data_type.columns.get(name, "string") for name in names}
+    return Binding(types, tuple(data_type.columns))
+
+
+def find_fault(data: bytes, binding: Binding, key: str, symptom: str) -> SchemaError:
+    """Say which line is at fault, by reading slowly what the fast reader stumbled over."""
+    names = list(binding.columns)
+    reader = csv.reader(io.StringIO(data.decode("utf-8", "replace"), newline=""), strict=True)
+    try:
+        next(reader)
+        for row in reader:
+            if reason := _row_fault(row, names, binding):
+                return SchemaError(reason, key=key, line=reader.line_num)
+    except csv.Error as error:
+        return SchemaError(f"no valid CSV: {error}", key=key, line=reader.line_num)
+    return SchemaError(symptom, key=key)
+
+
+def _row_fault(row: list[str], names: list[str], binding: Binding) -> str | None:
+    if not row:
+        return "the line is empty"
+    if len(row) != len(names):
+        return f"{len(row)} fields, where the header has {len(names)}"
+    for name, cell in zip(names, row, strict=True):
+        if "\n" in cell or "\0" in cell or "\ufffd" in cell:
+            return f"{name} holds a line break, a NUL or what is not UTF-8: {cell!r}"
+        if name in binding.known and not _fits(cell, binding.columns[name]):
+            return f"{name} is {cell!r}, which is no {binding.columns[name]}"
+    return None
+
+
+def _fits(cell: str, column_type: ColumnType) -> bool:
+    try:
+        match column_type:
+            case "string":
+                return cell != ""
+            case "float64":
+                return math.isfinite(float(cell))
+            case "int64" | "timestamp":
+                return -(2**63) <= int(cell) < 2**63
+    except ValueError:
+        return False

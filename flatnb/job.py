@@ -1,0 +1,189 @@
+"""Work on a private event loop in a daemon thread, and the handle on it.
+
+A notebook's own loop is always running, so a synchronous call cannot use it; patching it to nest
+leaves tasks behind when a cell is interrupted. A thread with a loop of its own does neither.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, Generic, TypeVar
+
+from .errors import LoadCancelledError
+
+T = TypeVar("T")
+
+WAKE_S = 0.1
+"""A blocked wait wakes this often: to move a progress bar, and to notice an interrupt."""
+
+CLEAN_UP_S = 10.0
+"""How long an interrupted wait lets the work clean up before it goes on without it."""
+
+
+class Job(Generic[T]):
+    """Work in progress; made by `FlatSession.start`.
+
+    ``result()`` waits for it, ``await job`` does so in async code, ``cancel()`` stops it.
+    Interrupting a wait (Ctrl-C, the notebook's stop button) cancels the job as well.
+    """
+
+    def __init__(
+        self,
+        coroutine: Coroutine[Any, Any, Any],
+        loop: asyncio.AbstractEventLoop,
+        *,
+        name: str,
+        deliver: Callable[[Any], T],
+        on_wake: Callable[[bool], object] = lambda done: None,
+    ) -> None:
+        self._name = name
+        self._deliver = deliver
+        self._on_wake = on_wake
+        self._loop = loop
+        self._coroutine = coroutine
+        self._task: asyncio.Task[Any] | None = None
+        self._outcome: Any = None
+        self._error: BaseException | None = None
+        # Set by the task's end, when it has cleaned up; a future's cancel() returns before that.
+        self._ended = threading.Event()
+        loop.call_soon_threadsafe(self._begin)
+
+    def _begin(self) -> None:
+        self._task = self._loop.create_task(self._coroutine)
+        self._task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[Any]) -> None:
+        if task.cancelled():
+            self._error = LoadCancelledError(f"{self._name} was cancelled")
+        else:
+            self._error = task.exception()
+        if self._error is None:
+            self._outcome = task.result()
+        self._ended.set()
+
+    def done(self) -> bool:
+        """Whether the job has ended, in whatever way."""
+        return self._ended.is_set()
+
+    def cancelled(self) -> bool:
+        """Whether the job was cancelled and has ended."""
+        return self.done() and isinstance(self._error, LoadCancelledError)
+
+    def cancel(self) -> None:
+        """Ask the job to stop; it has stopped when `done` says so."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: so is the job
+            self._loop.call_soon_threadsafe(self._cancel_task)
+
+    def _cancel_task(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def result(self, timeout: float | None = None) -> T:
+        """Wait for the job and return its result.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait at most; None waits for ever.
+
+        Raises
+        ------
+        TimeoutError
+            If the job is not done by then; it goes on.
+        LoadCancelledError
+            If it was cancelled.
+        """
+        waited_s = 0.0
+        try:
+            while not self._ended.wait(WAKE_S):
+                self._on_wake(self.done())
+                waited_s += WAKE_S
+                if timeout is not None and waited_s >= timeout:
+                    raise TimeoutError(f"{self._name} is not done after {timeout} s; it goes on")
+        except (KeyboardInterrupt, SystemExit):
+            self.cancel()
+            self._ended.wait(CLEAN_UP_S)
+            raise
+        finally:
+            self._on_wake(self.done())
+        return self._result()
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return self._wait().__await__()
+
+    async def _wait(self) -> T:
+        try:
+            # Polled: an interrupted cell was otherwise noticed many seconds late by ipykernel.
+            while not self._ended.is_set():
+                await asyncio.sleep(WAKE_S / 2)
+                self._on_wake(self.done())
+        except BaseException:
+            self.cancel()
+            self._ended.wait(CLEAN_UP_S)
+            raise
+        finally:
+            self._on_wake(self.done())
+        return self._result()
+
+    def _result(self) -> T:
+        if self._error is not None:
+            raise self._error
+        return self._deliver(self._outcome)
+
+    def __repr__(self) -> str:
+        state = "running"
+        if self.done():
+            state = "cancelled" if self.cancelled() else "failed" if self._error else "done"
+        return f"<Job {self._name}: {state}>"
+
+
+class LoopThread:
+    """A daemon thread with an event loop; starts when first used, anew after a fork."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._pid = 0
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The running loop."""
+        with self._lock:
+            if self._loop is None or self._pid != os.getpid():
+                self._loop = asyncio.new_event_loop()
+                self._pid = os.getpid()
+                self._thread = threading.Thread(
+                    target=self._loop.run_forever, name="flatnb", daemon=True
+                )
+                self._thread.start()
+            return self._loop
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a short piece of work and return its result."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
+
+    def close(self) -> None:
+        """Cancel what runs, let it clean up, and end the thread."""
+        with self._lock:
+            loop, thread = self._loop, self._thread
+            self._loop = self._thread = None
+        if loop is None or thread is None or self._pid != os.getpid():
+            return
+        if thread.is_alive():
+            asyncio.run_coroutine_threadsafe(_wind_down(), loop).result(CLEAN_UP_S)
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(CLEAN_UP_S)
+        loop.close()
+
+
+async def _wind_down() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    await asyncio.get_running_loop().shutdown_asyncgens()

@@ -1,0 +1,122 @@
+"""Trading days of the US stock exchanges, from the NYSE calendar of the ``holidays`` package.
+
+Stocks and options have a flat file for each of these days and for no other.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, time, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    DateLike: TypeAlias = "str | date | np.datetime64"
+else:
+    DateLike: TypeAlias = Any
+
+EXCHANGE_TIME_ZONE = "America/New_York"
+REGULAR_OPEN = time(9, 30)
+REGULAR_CLOSE = time(16, 0)
+EARLY_CLOSE = time(13, 0)
+
+
+def as_date(value: DateLike, parameter: str) -> date:
+    """A date from a string YYYY-MM-DD, a date, or a pandas or numpy timestamp.
+
+    The time of day of a timestamp is left out; its time zone is not changed.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else, or there is no such day; the message names ``parameter``.
+    """
+    wrong = ValueError(
+        f"{parameter}={value!r} is no date; give a string 'YYYY-MM-DD', a datetime.date "
+        "or a pandas or numpy timestamp"
+    )
+    if type(value).__name__ == "datetime64":
+        # Only numpy has the class, and its finest units come out of item() as plain integers.
+        value = value.astype("datetime64[D]").item()  # type: ignore[union-attr]
+    if isinstance(value, str):
+        # date.fromisoformat takes 20240102 and 2024-W01-2 as well.
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
+            raise wrong
+        try:
+            return date.fromisoformat(value)
+        except ValueError as error:
+            raise ValueError(f"{parameter}={value!r} does not exist: {error}") from None
+    if not isinstance(value, date) or value != value:  # pandas' NaT is a datetime, unlike itself
+        raise wrong
+    return value.date() if isinstance(value, datetime) else value
+
+
+def as_date_range(
+    start: DateLike, end: DateLike, *, start_name: str = "start", end_name: str = "end"
+) -> tuple[date, date]:
+    """Both ends of a range as dates.
+
+    Raises
+    ------
+    ValueError
+        If either is no date, or the range runs backwards.
+    """
+    first, last = as_date(start, start_name), as_date(end, end_name)
+    if first > last:
+        raise ValueError(
+            f"{start_name}={first} is after {end_name}={last}; swap them (both are inclusive)"
+        )
+    return first, last
+
+
+def trading_days(start: date, end: date) -> list[date]:
+    """The days on which US stocks trade, from ``start`` to ``end``, both inclusive."""
+    days = (start + timedelta(days=n) for n in range((end - start).days + 1))
+    return [day for day in days if is_trading_day(day)]
+
+
+def is_trading_day(day: date) -> bool:
+    """Whether US stocks trade on this day."""
+    return day.weekday() < 5 and day not in _closures(day.year)
+
+
+def closure_name(day: date) -> str | None:
+    """Why the exchange is closed on this day, for example ``"Good Friday"``; None if it is not."""
+    return _closures(day.year).get(day) or ("weekend" if day.weekday() >= 5 else None)
+
+
+def is_early_close(day: date) -> bool:
+    """Whether the regular session of this day ends at 13:00 New York time."""
+    return is_trading_day(day) and day in _early_closes(day.year)
+
+
+def session_close(day: date) -> time:
+    """When the regular session of a trading day ends, in New York time: 16:00 or 13:00.
+
+    Raises
+    ------
+    ValueError
+        If the exchange is closed all day.
+    """
+    if not is_trading_day(day):
+        raise ValueError(f"day={day} is no trading day: {closure_name(day)}")
+    return EARLY_CLOSE if is_early_close(day) else REGULAR_CLOSE
+
+
+# A year at a time: the package's own look-up adds whole years as they are asked for, in a dict
+# that threads would share.
+@cache
+def _closures(year: int) -> dict[date, str]:
+    from holidays import financial_holidays
+
+    return dict(financial_holidays("NYSE", years=year))
+
+
+@cache
+def _early_closes(year: int) -> frozenset[date]:
+    from holidays import financial_holidays
+    from holidays.constants import HALF_DAY
+
+    return frozenset(financial_holidays("NYSE", years=year, categories=HALF_DAY))

@@ -1,0 +1,75 @@
+"""What became of every day of a load."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from .download.stats import format_bytes
+
+Status = Literal["loaded", "missing", "forbidden", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class DayOutcome:
+    """One day of a load.
+
+    Attributes
+    ----------
+    date, key
+        The day and its file.
+    status
+        ``"loaded"``; ``"missing"``: there is no file; ``"forbidden"``: the keys do not reach it;
+        ``"failed"``: anything else.
+    reason
+        Why it was not loaded; empty if it was.
+    size_bytes
+        Size of the file as stored; 0 if it was not loaded.
+    rows
+        Rows in the frame, after the selection of symbols.
+    """
+
+    date: date
+    key: str
+    status: Status
+    reason: str = ""
+    size_bytes: int = 0
+    rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What became of every day of a load, in the order of the days."""
+
+    data_type: str
+    days: tuple[DayOutcome, ...]
+
+    def __iter__(self) -> Iterator[DayOutcome]:
+        return iter(self.days)
+
+    def __len__(self) -> int:
+        return len(self.days)
+
+    def with_status(self, *statuses: Status) -> list[DayOutcome]:
+        """The days with one of these statuses."""
+        return [day for day in self.days if day.status in statuses]
+
+    def __repr__(self) -> str:
+        counts = Counter(day.status for day in self.days)
+        size = format_bytes(sum(day.size_bytes for day in self.days))
+        rows = sum(day.rows for day in self.days)
+        states = ", ".join(f"{count} {status}" for status, count in counts.items()) or "no days"
+        lines = [f"{self.data_type}: {states}; {size}, {rows:,} rows"]
+        lines += list_days([day for day in self.days if day.status != "loaded"])
+        return "\n".join(lines)
+
+
+def list_days(days: Sequence[DayOutcome], most: int = 20) -> list[str]:
+    """One line a day, for messages; what is past ``most`` is counted."""
+    lines = [f"  {day.date} {day.status}: {day.reason}" for day in days[:most]]
+    if len(days) > most:
+        lines.append(f"  … and {len(days) - most} more")
+    return lines

@@ -1,0 +1,332 @@
+"""`FlatSession`: what a notebook holds. It only wires the rooms together."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, Unpack, overload
+
+from .config import Endpoint, find_credentials
+from .download.async_downloader import AsyncS3Downloader
+from .download.s3_catalog import S3Catalog
+from .download.stats import Statistics
+from .frames.pandas import FrameKind
+from .job import Job, LoopThread
+from .load import Loaded, Missing, Request, deliver, load_days
+from .market.calendar import DateLike
+from .progress import Bar, Progress
+from .report import LoadReport
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+
+    from .demo.server import DemoServer
+
+
+class LoadOptions(TypedDict, total=False):
+    """The keyword arguments that all ways to load have in common."""
+
+    symbols: Sequence[str] | str | None
+    columns: Sequence[str] | str | None
+    tz: str
+    missing: Missing
+    progress: bool | None
+
+
+class FlatSession:
+    """Loads flat files straight into DataFrames.
+
+    Parameters
+    ----------
+    access_key_id, secret_access_key
+        The S3 keys of the vendor's dashboard. Without them they are looked for in
+        ``MASSIVE_S3_ACCESS_KEY`` and ``MASSIVE_S3_SECRET_KEY``, then ``POLYGON_S3_ACCESS_KEY``
+        and ``POLYGON_S3_SECRET_KEY``, then in an AWS profile called ``massive`` or ``polygon``.
+    profile
+        An AWS profile that holds them.
+    endpoint_url, bucket, options_root
+        Where the files are; the defaults are the live service.
+    max_retries, timeout, max_pool_connections, max_concurrent
+        As `AsyncS3Downloader` takes them; ``max_concurrent`` is also how many days are in memory
+        before they are decoded.
+
+    Raises
+    ------
+    CredentialsError
+        If no credentials are found.
+
+    Examples
+    --------
+    >>> session = FlatSession.demo()                                    # doctest: +SKIP
+    >>> session.load("stocks_daily", "2024-01-02", "2024-01-31", symbols=["AAPL", "MSFT"])
+    """
+
+    def __init__(
+        self,
+        access_key_id: str | None = None,
+        secret_access_key: str | None = None,
+        *,
+        profile: str | None = None,
+        endpoint_url: str = Endpoint.url,
+        bucket: str = Endpoint.bucket,
+        options_root: str = Endpoint.options_root,
+        max_retries: int = 5,
+        timeout: float = 60,
+        max_pool_connections: int = 50,
+        max_concurrent: int = 8,
+    ) -> None:
+        self._credentials = find_credentials(access_key_id, secret_access_key, profile=profile)
+        self.catalog = S3Catalog(bucket, options_root)
+        self.last_report: LoadReport | None = None
+        self._threads = LoopThread()
+        # GET and decode are two pools: decoding where the downloads run holds these up.
+        self._decoders = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="flatnb-decode")
+        self._downloader = AsyncS3Downloader(
+            self._credentials.as_dict(),
+            endpoint_url,
+            max_retries,
+            timeout,
+            max_pool_connections,
+            max_concurrent,
+            executor=self._decoders,
+        )
+        self._server: DemoServer | None = None
+        self._finalizer = weakref.finalize(self, _close, self._threads, self._decoders, None)
+
+    @classmethod
+    def demo(cls, server: DemoServer | None = None, **arguments: Any) -> Self:
+        """A session on a synthetic market behind a local S3 server: no credentials, no network.
+
+        The data look like the real ones in format and size of numbers, and mean nothing.
+
+        Parameters
+        ----------
+        server
+            A server to use in place of a new one with the default market; the session stops it.
+        **arguments
+            As `FlatSession` takes them.
+
+        Raises
+        ------
+        ImportError
+            If the ``demo`` extra is not installed.
+        """
+        try:
+            from .demo.server import DemoServer
+        except ImportError as error:
+            raise ImportError(
+                f"the demo market needs {error.name}: pip install 'flatnb[demo]'"
+            ) from error
+        server = (server or DemoServer()).start()
+        keys = server.credentials
+        session = cls(
+            keys["access_key_id"],
+            keys["secret_access_key"],
+            endpoint_url=server.endpoint_url,
+            bucket=server.bucket,
+            options_root=server.options_root,
+            **arguments,
+        )
+        session._server = server
+        session._finalizer.detach()
+        session._finalizer = weakref.finalize(
+            session, _close, session._threads, session._decoders, server
+        )
+        return session
+
+    @property
+    def stats(self) -> Statistics:
+        """Totals and rates of all downloads of this session."""
+        return self._downloader.statistics
+
+    @overload
+    def load(
+        self,
+        data_type: str,
+        start: DateLike,
+        end: DateLike,
+        *,
+        frame: Literal["polars"] = ...,
+        **options: Unpack[LoadOptions],
+    ) -> pl.DataFrame: ...
+
+    @overload
+    def load(
+        self,
+        data_type: str,
+        start: DateLike,
+        end: DateLike,
+        *,
+        frame: Literal["pandas"],
+        **options: Unpack[LoadOptions],
+    ) -> pd.DataFrame: ...
+
+    def load(
+        self,
+        data_type: str,
+        start: DateLike,
+        end: DateLike,
+        *,
+        symbols: Sequence[str] | str | None = None,
+        columns: Sequence[str] | str | None = None,
+        frame: FrameKind = "polars",
+        tz: str = "UTC",
+        missing: Missing = "warn",
+        progress: bool | None = None,
+    ) -> Any:
+        """Load the files of a range of days into one frame.
+
+        Works the same in a script and in a notebook cell. Interrupting it (Ctrl-C, the stop
+        button) cancels the downloads and leaves nothing behind.
+
+        Parameters
+        ----------
+        data_type
+            For example ``"stocks_daily"``; `flatnb.DATA_TYPES` lists them.
+        start, end
+            Dates in exchange time, both inclusive: strings YYYY-MM-DD, dates, or pandas or numpy
+            timestamps. Weekends and holidays between them are left out.
+        symbols
+            Only these tickers, exactly as the vendor writes them (upper and lower case differ).
+        columns
+            Only these columns; ``date`` is always there.
+        frame
+            ``"polars"`` or ``"pandas"``.
+        tz
+            Time zone of the times in the frame; the instants are the same in any.
+        missing
+            What to do about a trading day without a file: ``"warn"``, ``"raise"`` or ``"ignore"``.
+            `last_report` tells of it in any case.
+        progress
+            Whether to show a progress bar; None: in a notebook or a terminal.
+
+        Returns
+        -------
+        polars.DataFrame or pandas.DataFrame
+            First ``date`` (the file's day), then the vendor's columns; ``window_start`` is a time
+            in nanoseconds. Rows in the order of the files, days ascending.
+
+        Raises
+        ------
+        ValueError
+            If an argument is wrong.
+        LoadError
+            If days are forbidden, damaged or failed; it lists them all and has the frame of
+            those that did load.
+        MissingDaysError
+            If days have no file and ``missing="raise"``.
+        """
+        return self.start(
+            data_type,
+            start,
+            end,
+            symbols=symbols,
+            columns=columns,
+            frame=frame,
+            tz=tz,
+            missing=missing,
+            progress=progress,
+        ).result()
+
+    @overload
+    async def load_async(
+        self,
+        data_type: str,
+        start: DateLike,
+        end: DateLike,
+        *,
+        frame: Literal["polars"] = ...,
+        **options: Unpack[LoadOptions],
+    ) -> pl.DataFrame: ...
+
+    @overload
+    async def load_async(
+        self,
+        data_type: str,
+        start: DateLike,
+        end: DateLike,
+        *,
+        frame: Literal["pandas"],
+        **options: Unpack[LoadOptions],
+    ) -> pd.DataFrame: ...
+
+    async def load_async(
+        self,
+        data_type: str,
+        start: DateLike,
+        end: DateLike,
+        *,
+        frame: FrameKind = "polars",
+        **options: Unpack[LoadOptions],
+    ) -> Any:
+        """As `load`, in async code; cancelling it cancels the downloads."""
+        return await self.start(data_type, start, end, frame=frame, **options)
+
+    def start(
+        self,
+        data_type: str,
+        start: DateLike,
+        end: DateLike,
+        *,
+        symbols: Sequence[str] | str | None = None,
+        columns: Sequence[str] | str | None = None,
+        frame: FrameKind = "polars",
+        tz: str = "UTC",
+        missing: Missing = "warn",
+        progress: bool | None = None,
+    ) -> Job[Any]:
+        """As `load`, in the background: returns at once with a handle on the work."""
+        request = Request.checked(
+            data_type,
+            start,
+            end,
+            symbols=symbols,
+            columns=columns,
+            frame=frame,
+            tz=tz,
+            missing=missing,
+        )
+        counts = Progress(files=len(request.days))
+        return Job(
+            self._load(request, counts),
+            self._threads.loop,
+            name=f"{data_type} {start}…{end}",
+            deliver=lambda loaded: deliver(request, loaded),
+            on_wake=Bar(counts, data_type, progress).update,
+        )
+
+    async def _load(self, request: Request, progress: Progress) -> Loaded:
+        loaded = await load_days(self._downloader, self.catalog, request, progress)
+        self.last_report = loaded.report
+        return loaded
+
+    def close(self) -> None:
+        """Cancel what runs and close all connections, and the demo server if there is one."""
+        self._finalizer()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("FlatSession is not pickled: it holds credentials")
+
+    def __repr__(self) -> str:
+        where = self._downloader.endpoint_url
+        if self._server is not None:
+            return f"FlatSession(SYNTHETIC demo market at {where}; {self.stats!r})"
+        source = self._credentials.source
+        return f"FlatSession({where}, credentials from {source}; {self.stats!r})"
+
+
+def _close(threads: LoopThread, decoders: ThreadPoolExecutor, server: DemoServer | None) -> None:
+    # Not a method: a finalizer that held the session would keep it alive.
+    threads.close()
+    decoders.shutdown(cancel_futures=True)
+    if server is not None:
+        server.stop()

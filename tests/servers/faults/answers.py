@@ -1,0 +1,156 @@
+"""Faults of the status, the range, the version and the listing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..healthy_s3 import amazon_headers, error_answer
+from ..wire import Answer
+from .base import Exchange, Fault, healthy_but, with_body, without
+
+
+def s3_error(code: str, *, status: int | None = None, retry_after: str | None = None) -> Fault:
+    """An error with S3's XML and the status that belongs to its code."""
+
+    def change(exchange: Exchange) -> Answer:
+        answer = error_answer(exchange.asked, code, status=status)
+        return _retry_after(answer, retry_after)
+
+    return Fault(f"{code}{_suffix(retry_after)}", change)
+
+
+def bare_status(status: int, *, retry_after: str | None = None) -> Fault:
+    """A status without a body."""
+
+    def change(exchange: Exchange) -> Answer:
+        answer = Answer(status, {**amazon_headers(exchange.asked), "Content-Length": "0"})
+        return _retry_after(answer, retry_after)
+
+    return Fault(f"bare {status}{_suffix(retry_after)}", change)
+
+
+def permanent_redirect(location: str | None = None) -> Fault:
+    """301 PermanentRedirect; S3 sends no Location, other servers do."""
+
+    def change(exchange: Exchange) -> Answer:
+        endpoint = "<Endpoint>s3.elsewhere.invalid</Endpoint>"
+        answer = error_answer(exchange.asked, "PermanentRedirect", endpoint)
+        if location is None:
+            return answer
+        return replace(answer, headers={**answer.headers, "Location": location})
+
+    return Fault("PermanentRedirect", change)
+
+
+def content_range_off(by: int = 1) -> Fault:
+    """The right bytes under a Content-Range that starts and ends ``by`` bytes later."""
+    return _ranged("Content-Range off", lambda start, stop, size: (start + by, stop + by, size))
+
+
+def wrong_total(by: int = 1) -> Fault:
+    """The right bytes under a Content-Range whose total size is not the object's."""
+    return _ranged("wrong total", lambda start, stop, size: (start, stop, size + by))
+
+
+def _ranged(name: str, shift: Callable[[int, int, int], tuple[int, int, int]]) -> Fault:
+    def change(answer: Answer) -> Answer:
+        found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", answer.headers.get("Content-Range", ""))
+        if found is None:
+            return answer
+        start, stop, size = shift(int(found[1]), int(found[2]) + 1, int(found[3]))
+        content_range = f"bytes {start}-{stop - 1}/{size}"
+        return replace(answer, headers={**answer.headers, "Content-Range": content_range})
+
+    return healthy_but(name, change, "range")
+
+
+def shifted_range(by: int = 1) -> Fault:
+    """A 206 that truly tells of other bytes than those asked for, ``by`` bytes later."""
+    label = content_range_off(by)
+
+    def change(exchange: Exchange) -> Answer:
+        return replace(label.change(exchange), body=_bytes_later(exchange, by))
+
+    return Fault("shifted range", change, "range")
+
+
+def shifted_bytes(by: int = 1) -> Fault:
+    """A 206 whose head is right and whose bytes are others; only the content tells."""
+    return Fault("shifted bytes", lambda e: replace(e.healthy, body=_bytes_later(e, by)), "range")
+
+
+def _bytes_later(exchange: Exchange, by: int) -> bytes:
+    found = re.match(r"bytes (\d+)-", exchange.healthy.headers.get("Content-Range", ""))
+    if found is None or exchange.stored is None:
+        return exchange.healthy.body
+    # Past its end the object goes on with zeros, so that the length stays right.
+    start, size = int(found[1]) + by, len(exchange.healthy.body)
+    return exchange.stored.body[start : start + size].ljust(size, b"\0")
+
+
+def shorter_range(missing: int = 1) -> Fault:
+    """A legal 206, consistent in itself, of a shorter range than the one asked for."""
+    label = _ranged("", lambda start, stop, size: (start, max(start + 1, stop - missing), size))
+
+    def change(exchange: Exchange) -> Answer:
+        body = exchange.healthy.body
+        return with_body(label.change(exchange), body[: max(1, len(body) - missing)])
+
+    return Fault("shorter range", change, "range")
+
+
+def no_content_range() -> Fault:
+    """A 206 that does not say of what."""
+    return healthy_but(
+        "no Content-Range", lambda a: replace(a, headers=without(a, "Content-Range")), "range"
+    )
+
+
+def range_ignored() -> Fault:
+    """200 with the whole body."""
+
+    def change(exchange: Exchange) -> Answer:
+        if exchange.stored is None or exchange.healthy.status != 206:
+            return exchange.healthy
+        headers = without(exchange.healthy, "Content-Range")
+        answer = replace(exchange.healthy, status=200, headers=headers)
+        return with_body(answer, exchange.stored.body)
+
+    return Fault("range ignored", change, "range")
+
+
+def no_etag() -> Fault:
+    """The right answer without an ETag."""
+    return healthy_but("no ETag", lambda a: replace(a, headers=without(a, "ETag")))
+
+
+def other_etag(etag: str = '"0123456789abcdef0123456789abcdef-9"') -> Fault:
+    """The right bytes under another ETag; for a true replacement see `FaultServer.replace`."""
+    return healthy_but("other ETag", lambda a: replace(a, headers={**a.headers, "ETag": etag}))
+
+
+def listing_without_token() -> Fault:
+    """A listing that says it is truncated, lacks half of its keys, and has no token to go on."""
+
+    def change(answer: Answer) -> Answer:
+        text = answer.body.decode()
+        text = re.sub("<NextContinuationToken>.*?</NextContinuationToken>", "", text)
+        text = text.replace("<IsTruncated>false", "<IsTruncated>true")
+        contents = re.findall("<Contents>.*?</Contents>", text)
+        for entry in contents[(len(contents) + 1) // 2 :]:
+            text = text.replace(entry, "")
+        return with_body(answer, text.encode())
+
+    return healthy_but("listing without token", change, "listing")
+
+
+def _retry_after(answer: Answer, retry_after: str | None) -> Answer:
+    if retry_after is None:
+        return answer
+    return replace(answer, headers={**answer.headers, "Retry-After": retry_after})
+
+
+def _suffix(retry_after: str | None) -> str:
+    return "" if retry_after is None else f", Retry-After {retry_after}"
