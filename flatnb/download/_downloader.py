@@ -149,7 +149,7 @@ def _into_file(key: str, decompress: bool, target: FileTarget) -> None:
         unpacked.commit()
     finally:
         unpacked.abort()
-        target.abort()
+    target.abort()  # the packed bytes have done their work; after an error the core aborts
 
 
 def _checked(credentials: Mapping[str, str]) -> dict[str, str]:

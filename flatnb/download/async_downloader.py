@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import aioboto3
 from aiobotocore.config import AioConfig
+from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import AioSession
 
 from ._downloader import Downloader, LocalPath, check_at_least, checked_name
@@ -27,6 +28,7 @@ from .wire import (
     config_arguments,
     fault_of,
     never_redirect,
+    parsing_the_answer,
 )
 
 T = TypeVar("T")
@@ -248,7 +250,10 @@ class AsyncS3Downloader(Downloader):
         # A generator, as the event loop closes its generators when ``asyncio.run`` ends: so the
         # client is closed even if nobody called `close`.
         session = aioboto3.Session(botocore_session=AioSession(dict(SESSION_VARIABLES)))
-        config = AioConfig(**config_arguments(self.timeout, self.max_pool_connections))
+        config = AioConfig(
+            http_session_cls=_PlainSession,
+            **config_arguments(self.timeout, self.max_pool_connections),
+        )
         arguments = client_arguments(self._credentials, self.endpoint_url)
         async with session.client(config=config, **arguments) as client:
             never_redirect(client)
@@ -265,6 +270,19 @@ class AsyncS3Downloader(Downloader):
     async def _run_file(self, core: Core[T]) -> T:
         async with self._connection().files:
             return await self._run(core)
+
+
+class _PlainSession(AIOHTTPSession):  # type: ignore[misc]
+    """aiohttp without its own retry, which would neither wait nor be counted.
+
+    aiohttp makes a GET again when a connection that it kept was closed; only its own tests can
+    ask it not to. Where the attribute is gone, such a retry is merely not counted.
+    """
+
+    async def _get_session(self, proxy_url: Any) -> Any:
+        session = await super()._get_session(proxy_url)
+        session._retry_connection = False
+        return session
 
 
 class _Connection:
@@ -338,10 +356,12 @@ class _Run:
                 raise
 
     async def _call(self, command: Call) -> Any:
-        return await getattr(self._client, command.operation)(**command.parameters)
+        with parsing_the_answer():
+            return await getattr(self._client, command.operation)(**command.parameters)
 
     async def _get(self, command: Get) -> None:
-        answer = await self._client.get_object(**command.parameters)
+        with parsing_the_answer():
+            answer = await self._client.get_object(**command.parameters)
         body, receiver = answer["Body"], command.receiver
         whole = False
         try:

@@ -27,6 +27,7 @@ from .wire import (
     config_arguments,
     fault_of,
     never_redirect,
+    parsing_the_answer,
 )
 
 T = TypeVar("T")
@@ -241,9 +242,7 @@ class _Run:
             case Get():
                 return self._request(lambda: self._get(command))
             case Call():
-                return self._request(
-                    lambda: getattr(self._client, command.operation)(**command.parameters)
-                )
+                return self._request(lambda: self._call(command))
             case Work():
                 return command.function()
             case Gather():
@@ -263,8 +262,13 @@ class _Run:
                     return fault
                 raise
 
+    def _call(self, command: Call) -> Any:
+        with parsing_the_answer():
+            return getattr(self._client, command.operation)(**command.parameters)
+
     def _get(self, command: Get) -> None:
-        answer = self._client.get_object(**command.parameters)
+        with parsing_the_answer():
+            answer = self._client.get_object(**command.parameters)
         body, receiver = answer["Body"], command.receiver
         whole = False
         try:
@@ -299,6 +303,7 @@ class _Run:
                 if isinstance(error, _Stopped):
                     _raise_cause(futures)
                 raise
+        _raise_cause(futures)
 
     def _drive_beside(self, core: Core[Any]) -> None:
         self._threads.add(threading.get_ident())

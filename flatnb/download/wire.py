@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import ssl
 import warnings
@@ -102,6 +103,16 @@ _CONNECTION_FAILURES = (
     urllib3.exceptions.HTTPError,
     ConnectionError,
 )
+
+
+@contextlib.contextmanager
+def parsing_the_answer() -> Iterator[None]:
+    """Around a client's call: a head that was cut in mid-line comes out of botocore so."""
+    try:
+        yield
+    except ValueError as error:
+        reason = f"the answer's head is damaged ({error})"
+        raise Refused(Fault.of(ServiceError, reason, cause=error)) from error
 
 
 def fault_of(error: Exception) -> Fault | None:

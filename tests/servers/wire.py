@@ -148,7 +148,7 @@ async def _delivered(writer: asyncio.StreamWriter) -> None:
     for _ in range(500):
         try:
             queued = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
-        except OSError:
+        except (OSError, ValueError):  # the client has gone, and the socket is closed
             return
         if struct.unpack("i", queued) == (0,):
             return
