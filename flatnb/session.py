@@ -84,7 +84,7 @@ class FlatSession:
         self._threads = LoopThread()
         # GET and decode are two pools: decoding where the downloads run holds these up.
         self._decoders = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="flatnb-decode")
-        self._downloader = AsyncS3Downloader(
+        self.downloader = AsyncS3Downloader(
             self._credentials.as_dict(),
             endpoint_url,
             max_retries,
@@ -138,9 +138,14 @@ class FlatSession:
         return session
 
     @property
+    def credentials_source(self) -> str:
+        """Where the credentials were found; the credentials themselves are not shown."""
+        return self._credentials.source
+
+    @property
     def stats(self) -> Statistics:
         """Totals and rates of all downloads of this session."""
-        return self._downloader.statistics
+        return self.downloader.statistics
 
     @overload
     def load(
@@ -299,7 +304,7 @@ class FlatSession:
         )
 
     async def _load(self, request: Request, progress: Progress) -> Loaded:
-        loaded = await load_days(self._downloader, self.catalog, request, progress)
+        loaded = await load_days(self.downloader, self.catalog, request, progress)
         self.last_report = loaded.report
         return loaded
 
@@ -317,11 +322,10 @@ class FlatSession:
         raise TypeError("FlatSession is not pickled: it holds credentials")
 
     def __repr__(self) -> str:
-        where = self._downloader.endpoint_url
+        where = self.downloader.endpoint_url
         if self._server is not None:
             return f"FlatSession(SYNTHETIC demo market at {where}; {self.stats!r})"
-        source = self._credentials.source
-        return f"FlatSession({where}, credentials from {source}; {self.stats!r})"
+        return f"FlatSession({where}, credentials from {self.credentials_source}; {self.stats!r})"
 
 
 def _close(threads: LoopThread, decoders: ThreadPoolExecutor, server: DemoServer | None) -> None:
