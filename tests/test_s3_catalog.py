@@ -1,0 +1,155 @@
+"""Data types and dates ⇄ keys, as documented."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flatnb import DATA_TYPES, S3Catalog
+from flatnb.market.data_types import OPTIONS_ROOTS
+
+DAYS = st.dates(date(2003, 9, 10), date(2099, 12, 31))
+KEY = "us_stocks_sip/day_aggs_v1/2024/01/2024-01-02.csv.gz"
+
+
+def test_the_documented_keys() -> None:
+    """The four kinds of key, literally."""
+    catalog = S3Catalog()
+    day = "2024-01-02"
+    assert catalog.bucket == "flatfiles"
+    assert catalog.get_stocks_daily_key(day) == KEY
+    assert catalog.get_stocks_minute_key(day) == (
+        "us_stocks_sip/minute_aggs_v1/2024/01/2024-01-02.csv.gz"
+    )
+    assert catalog.get_options_daily_key(day) == (
+        "us_options/day_aggs_v1/2024/01/2024-01-02.csv.gz"
+    )
+    assert catalog.get_options_minute_key(day) == (
+        "us_options/minute_aggs_v1/2024/01/2024-01-02.csv.gz"
+    )
+
+
+def test_the_live_options_root() -> None:
+    """The live bucket's folder on request; any other is refused."""
+    live = S3Catalog(options_root="us_options_opra")
+    assert live.get_options_daily_key("2024-01-02").startswith("us_options_opra/day_aggs_v1/")
+    assert live.get_stocks_daily_key("2024-01-02") == KEY
+    with pytest.raises(ValueError, match=r"options_root='options'.*us_options_opra"):
+        S3Catalog(options_root="options")
+
+
+def test_a_range_holds_trading_days_only() -> None:
+    """Both ends are inclusive, weekends and holidays are out, symbols change nothing."""
+    catalog = S3Catalog()
+    keys = catalog.get_date_range_keys("stocks_daily", "2024-01-12", "2024-01-16", ["AAPL"])
+    assert keys == [
+        "us_stocks_sip/day_aggs_v1/2024/01/2024-01-12.csv.gz",
+        "us_stocks_sip/day_aggs_v1/2024/01/2024-01-16.csv.gz",
+    ]
+    assert keys == catalog.get_date_range_keys("stocks_daily", "2024-01-12", "2024-01-16")
+
+
+def test_what_a_key_tells() -> None:
+    """The documented dict."""
+    expected = {"data_type": "stocks_daily", "date": "2024-01-02", "year": "2024", "month": "01"}
+    assert S3Catalog().parse_key_metadata(KEY) == expected
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        None,
+        KEY.upper(),
+        KEY + "\n",
+        "/" + KEY,
+        KEY.removesuffix(".gz"),
+        KEY.replace("/2024/01/", "/2024/02/"),
+        KEY.replace("/2024/01/", "/2023/01/"),
+        KEY.replace("/01/2024-01-02", "/02/2024-02-30"),
+        KEY.replace("day_aggs_v1", "week_aggs_v1"),
+        KEY.replace("us_stocks_sip", "us_bonds"),
+        "us_stocks_sip/../day_aggs_v1/2024/01/2024-01-02.csv.gz",
+    ],
+)
+def test_invalid_keys(key: Any) -> None:
+    """Unknown folders, and dates that do not exist or disagree with their folders."""
+    catalog = S3Catalog()
+    assert catalog.validate_key(key) is False
+    with pytest.raises(ValueError, match="key="):
+        catalog.parse_key_metadata(key)
+
+
+def test_summary_counts_every_key() -> None:
+    """All data types are there, also with none."""
+    catalog = S3Catalog()
+    keys = [KEY, KEY, catalog.get_options_minute_key("2024-01-02"), "junk"]
+    assert catalog.get_summary(keys) == {
+        "total": 4,
+        "stocks_daily": 2,
+        "stocks_minute": 0,
+        "options_daily": 0,
+        "options_minute": 1,
+        "invalid": 1,
+    }
+
+
+def test_business_days_and_missing_dates() -> None:
+    """Over Hurricane Sandy, as strings."""
+    assert S3Catalog.get_business_days("2012-10-26", "2012-10-31") == ["2012-10-26", "2012-10-31"]
+    missing = S3Catalog.get_missing_dates([date(2012, 10, 26)], "2012-10-26", "2012-11-01")
+    assert missing == ["2012-10-31", "2012-11-01"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("stocks", "2024-01-02", "2024-01-03"), "data_type='stocks'.*options_daily.*stocks_minu"),
+        ((None, "2024-01-02", "2024-01-03"), "data_type=None"),
+        (("stocks_daily", "2024-13-01", "2024-01-03"), "start_date='2024-13-01'"),
+        (("stocks_daily", "2024-01-02", 5), "end_date=5"),
+        (("stocks_daily", "2024-01-03", "2024-01-02"), "start_date=2024-01-03 is after end_date"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments: Any, message: str) -> None:
+    """The message has the parameter, the value and what would be right."""
+    with pytest.raises(ValueError, match=message):
+        S3Catalog().get_date_range_keys(*arguments)
+
+
+@given(st.sampled_from(sorted(DATA_TYPES)), DAYS, st.sampled_from(OPTIONS_ROOTS))
+def test_a_key_and_its_metadata_are_one(data_type: str, day: date, root: str) -> None:
+    """Every key is understood, by catalogues of both layouts."""
+    key = S3Catalog(options_root=root).get_key(data_type, day)
+    for reader in (S3Catalog(), S3Catalog(options_root="us_options_opra")):
+        told = reader.parse_key_metadata(key)
+        assert (told["data_type"], told["date"]) == (data_type, day.isoformat())
+        assert f"/{told['year']}/{told['month']}/{told['date']}" in key
+
+
+@given(st.data())
+def test_a_mistyped_key_never_means_another_folder(data: st.DataObject) -> None:
+    """A key with one character changed is invalid, or still agrees with itself."""
+    at = data.draw(st.integers(0, len(KEY) - 1))
+    key = KEY[:at] + data.draw(st.characters()) + KEY[at + 1 :]
+    catalog = S3Catalog()
+    if catalog.validate_key(key):
+        told = catalog.parse_key_metadata(key)
+        assert catalog.get_key(told["data_type"], told["date"]) == key
+
+
+def test_the_catalogue_is_pure() -> None:
+    """Importing it loads neither an S3 client nor a frame library."""
+    heavy = "boto3 aioboto3 botocore polars pandas holidays ipywidgets isal"
+    script = (
+        "import sys, flatnb.download.s3_catalog, flatnb.market.calendar, flatnb.errors; "
+        f"print([name for name in {heavy!r}.split() if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
