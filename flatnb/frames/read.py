@@ -55,7 +55,8 @@ def read_day(
     GzipFault
         If the gzip is damaged.
     SchemaError
-        If the CSV is not what the data type says, in any row of the file.
+        If the CSV is not what the data type says: the header, the number of fields in any row,
+        or a cell of the columns that are read.
     ValueError
         If ``columns`` names one that the file does not have.
     """
@@ -95,12 +96,17 @@ def _parse(
     """Parse all rows and prove that none was bent to fit.
 
     polars fills a short row with nulls and takes a NUL for a character. No known column may be
-    empty, so a null tells of a short row if the row's last column is among the parsed.
+    empty, so a null tells of a short row if the row's last column is among the parsed. Where not
+    all columns are parsed, polars does not see a long row: the commas tell of it.
     """
     import polars as pl
 
     names = list(binding.columns)
     parsed = {*selected, names[-1]} | ({"ticker"} if with_ticker else set())
+    if b'"' in csv:
+        parsed = set(names)  # a quoted comma separates nothing, so commas tell nothing
+    elif len(parsed) < len(names) and csv.count(b",") > (len(names) - 1) * _line_count(csv):
+        raise find_fault(csv, binding, key, "it holds rows with too many fields")
     try:
         frame = pl.read_csv(
             csv,
@@ -120,16 +126,20 @@ def _symptom(frame: pl.DataFrame, csv: bytes, binding: Binding) -> str | None:
     import polars as pl
     import polars.selectors as cs
 
-    lines = csv.count(b"\n") + (not csv.endswith(b"\n"))
-    if frame.height != lines - 1:
-        return f"{frame.height} rows were read from {lines - 1} lines"
+    lines = _line_count(csv) - 1
+    if frame.height != lines:
+        return f"{frame.height} rows were read from {lines} lines"
     if b"\0" in csv:
         return "it holds NUL bytes"
     known = frame.select(pl.col(name for name in frame.columns if name in binding.known))
     if any(column.null_count() for column in known):
         return "it holds empty cells or short rows"
-    finite = known.select(cs.float().is_finite().all()).row(0)
-    return None if all(finite) else "it holds numbers that are not finite"
+    finite = known.select(pl.all_horizontal(True, cs.float().is_finite().all()))
+    return None if all(finite.to_series()) else "it holds numbers that are not finite"
+
+
+def _line_count(csv: bytes) -> int:
+    return csv.count(b"\n") + (not csv.endswith(b"\n"))
 
 
 def _dtypes(columns: dict[str, ColumnType]) -> dict[str, pl.DataType]:

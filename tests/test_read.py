@@ -1,0 +1,267 @@
+"""One day's file, read exactly or refused with its line."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flatnb import DATA_TYPES, SchemaError
+from flatnb.download.gunzip import GzipFault, unpack
+from flatnb.frames.pandas import to_pandas
+from flatnb.frames.read import empty_day, read_day
+from tests.servers.csv_payloads import (
+    BROKEN_CSV,
+    SAME_FRAME_CSV,
+    extra_column,
+    header_only,
+    late_decimal,
+    quoted_comma_column,
+    set_cell,
+    word_tickers,
+)
+from tests.servers.payloads import DAMAGED_GZIP, DAY_KEY, HEADER, SOUND_GZIP, bomb, day_csv, gz
+
+DAILY = DATA_TYPES["stocks_daily"]
+CSV = day_csv()
+COLUMNS = HEADER.decode().split(",")
+
+
+def read(plain: bytes, **arguments: Any) -> pl.DataFrame:
+    """The frame of a CSV, by way of gzip."""
+    return read_day(gz(plain), DAILY, key=DAY_KEY, **arguments)
+
+
+# Genuine rows of the vendor's files; the values beside them are read off by eye.
+GENUINE = [
+    (
+        "stocks_daily",
+        "A,2036584.149027,115.030000,114.960000,116.360000,113.675000,1779422400000000000,34455",
+        ("A", 2036584.149027, 115.03, 114.96, 116.36, 113.675, "2026-05-22 04:00:00", 34455),
+    ),
+    (
+        "stocks_minute",
+        "A,27007,0.5,113.965,114.04,113.4901,1747057020000000000,119",
+        ("A", 27007.0, 0.5, 113.965, 114.04, 113.4901, "2025-05-12 13:37:00", 119),
+    ),
+    (
+        "options_daily",
+        "O:SPY240119C00450000,59,28.85,29.5,30.3,28.85,1704171600000000000,9",
+        ("O:SPY240119C00450000", 59.0, 28.85, 29.5, 30.3, 28.85, "2024-01-02 05:00:00", 9),
+    ),
+    (
+        "options_minute",
+        "O:A240621C00140000,1,15.81,15.81,15.81,15.81,1716215280000000000,1",
+        ("O:A240621C00140000", 1.0, 15.81, 15.81, 15.81, 15.81, "2024-05-20 14:28:00", 1),
+    ),
+]
+
+
+@pytest.mark.parametrize(("data_type", "row", "values"), GENUINE, ids=lambda v: str(v)[:14])
+def test_genuine_rows(data_type: str, row: str, values: tuple[Any, ...]) -> None:
+    """All four data types: values, dtypes and column order."""
+    frame = read_day(gz(HEADER + b"\n" + row.encode()), DATA_TYPES[data_type], key=DAY_KEY)
+    assert frame.columns == COLUMNS
+    assert frame.dtypes == [
+        pl.String,
+        *[pl.Float64] * 5,
+        pl.Datetime("ns", "UTC"),
+        pl.Int64,
+    ]
+    told = frame.with_columns(pl.col("window_start").dt.strftime("%Y-%m-%d %H:%M:%S")).rows()
+    assert told == [values]
+
+
+@pytest.mark.parametrize("symbols", [None, ["A"]])
+@pytest.mark.parametrize("columns", [None, ["ticker", "close"]])
+@pytest.mark.parametrize("name", BROKEN_CSV)
+def test_broken_csv_is_refused(
+    name: str, columns: list[str] | None, symbols: list[str] | None
+) -> None:
+    """Whatever is selected, a file with a broken row anywhere is an error that names it."""
+    if name == "text in a number" and columns:
+        pytest.skip("the cell is in a column that is not read")
+    with pytest.raises(SchemaError) as caught:
+        read(BROKEN_CSV[name](CSV), symbols=symbols, columns=columns)
+    assert caught.value.key == DAY_KEY
+    assert DAY_KEY in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["short row", "long row", "blank line", "NUL", "invalid UTF-8", "text in a number"]
+)
+def test_the_line_at_fault_is_named(name: str) -> None:
+    """Counted from 1, the header, as editors do."""
+    with pytest.raises(SchemaError, match="line 3") as caught:
+        read(BROKEN_CSV[name](CSV))
+    assert caught.value.line == 3
+
+
+@pytest.mark.parametrize("cell", [b"", b"nan", b"inf", b"1e999", b"0x10", b"1,5"])
+@pytest.mark.parametrize("column", [b"close", b"transactions", b"window_start"])
+def test_no_cell_is_bent_to_fit(column: bytes, cell: bytes) -> None:
+    """What is no finite number of the column's type is an error, never a null."""
+    with pytest.raises(SchemaError, match="line 4"):
+        read(set_cell(CSV, 4, column, cell), columns=["ticker", column.decode()])
+
+
+@pytest.mark.parametrize("cell", [b"3.0", b"2.5", b"99999999999999999999"])
+def test_whole_numbers_stay_whole(cell: bytes) -> None:
+    """A late decimal in a count, or one that no int64 holds, is an error with its line."""
+    with pytest.raises(SchemaError, match="line 4: transactions"):
+        read(set_cell(CSV, 4, b"transactions", cell))
+
+
+@pytest.mark.parametrize("name", SAME_FRAME_CSV)
+def test_unusual_csv_reads_the_same(name: str) -> None:
+    """CRLF, quotes, another order of columns and the like change nothing."""
+    assert read(SAME_FRAME_CSV[name](CSV)).equals(read(CSV))
+
+
+@pytest.mark.parametrize("name", SOUND_GZIP)
+def test_sound_gzip(name: str) -> None:
+    """Several members and padding."""
+    assert read_day(SOUND_GZIP[name](CSV), DAILY, key=DAY_KEY).equals(read(CSV))
+
+
+@pytest.mark.parametrize("name", DAMAGED_GZIP)
+def test_damaged_gzip(name: str) -> None:
+    """Never data."""
+    with pytest.raises(GzipFault):
+        read_day(DAMAGED_GZIP[name](CSV), DAILY, key=DAY_KEY)
+
+
+def test_plain_csv() -> None:
+    """A key without .gz may be plain."""
+    assert read_day(CSV, DAILY, key="day.csv").equals(read(CSV))
+
+
+def test_a_bomb_is_refused() -> None:
+    """The error says what to raise."""
+    with pytest.raises(GzipFault, match="max_unpacked_bytes"):
+        read_day(bomb(8), DAILY, key=DAY_KEY, max_unpacked_bytes=4_000_000)
+
+
+def test_word_tickers_stay_strings() -> None:
+    """NA, TRUE and the like, in polars and in pandas."""
+    frame = read(word_tickers(CSV))
+    words = ["NA", "NULL", "TRUE", "NAN", "INF", "ON", "E", "DEC"]
+    assert frame["ticker"].to_list() == words
+    pdf = to_pandas(frame)
+    assert pdf["ticker"].tolist() == words
+    assert not pdf["ticker"].isna().any()
+    assert list(pdf.columns) == frame.columns
+    assert [str(dtype) for dtype in pdf.dtypes[1:]] == [
+        *["float64"] * 5,
+        "datetime64[ns, UTC]",
+        "int64",
+    ]
+
+
+def test_symbols_are_case_sensitive_and_exact() -> None:
+    """BCPC is not BCpC, and no prefix counts."""
+    assert read(CSV, symbols=["BCpC", "MSF"])["ticker"].to_list() == ["BCpC"]
+
+
+def test_a_new_column_is_kept() -> None:
+    """As strings, last, and selectable."""
+    frame = read(quoted_comma_column(extra_column(CSV)))
+    assert frame.columns == [*COLUMNS, "vwap", "conditions"]
+    assert frame["conditions"].to_list() == ["12,37"] * frame.height
+    assert read(extra_column(CSV), columns=["vwap"])["vwap"].to_list()[0] == "10.25"
+
+
+def test_decimals_may_come_late() -> None:
+    """Whole volumes for many rows do not make the column whole."""
+    assert read(late_decimal(CSV))["volume"].to_list()[-1] == 17798.430378
+
+
+def test_no_rows() -> None:
+    """A header-only day has all columns with their dtypes."""
+    frame = read(header_only(CSV))
+    assert frame.is_empty()
+    assert frame.equals(empty_day(DAILY))
+    assert frame.schema == read(CSV).schema
+
+
+def test_an_unknown_column_is_named() -> None:
+    """With those there are."""
+    with pytest.raises(ValueError, match=r"'vwap'.*ticker, volume"):
+        read(CSV, columns=["vwap"])
+
+
+def test_missing_whole_numbers_are_not_rounded() -> None:
+    """In pandas a null makes Int64 of a column, exact above 2**53."""
+    exact = 2**62 + 1
+    pdf = to_pandas(pl.DataFrame({"n": [exact, None]}))
+    assert str(pdf["n"].dtype) == "Int64"
+    assert pdf["n"][0] == exact
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.text(
+            st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\u2028\u2029\x85"),
+            min_size=1,
+            max_size=6,
+        ),
+        *[st.floats(allow_nan=False, allow_infinity=False)] * 5,
+        st.integers(-(2**62), 2**62),
+        st.integers(-(2**63), 2**63 - 1),
+    ),
+    max_size=30,
+)
+
+
+@settings(deadline=None)
+@given(
+    rows=ROWS,
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    newline=st.sampled_from(["\n", "\r\n"]),
+    last_newline=st.booleans(),
+    data=st.data(),
+)
+def test_any_table_reads_back(
+    rows: list[tuple[Any, ...]], quoting: Any, newline: str, last_newline: bool, data: st.DataObject
+) -> None:
+    """What Python's csv module writes comes back to the last bit, in order, also by symbol."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, quoting=quoting, lineterminator=newline)
+    writer.writerow(COLUMNS)
+    writer.writerows([[cell if isinstance(cell, str) else repr(cell) for cell in r] for r in rows])
+    plain = text.getvalue() if last_newline else text.getvalue().removesuffix(newline)
+    packed = gzip.compress(plain.encode())
+    frame = read_day(packed, DAILY, key=DAY_KEY)
+    assert frame.with_columns(pl.col("window_start").to_physical()).rows() == rows
+    if rows:
+        symbols = data.draw(st.lists(st.sampled_from([row[0] for row in rows]), min_size=1))
+        chosen = read_day(packed, DAILY, key=DAY_KEY, symbols=symbols)
+        expected = [row for row in rows if row[0] in symbols]
+        assert chosen.with_columns(pl.col("window_start").to_physical()).rows() == expected
+
+
+@given(st.data())
+def test_a_cut_or_flipped_gzip_is_never_data(data: st.DataObject) -> None:
+    """Only header fields that mean nothing (time, flags of speed, system) may differ."""
+    whole = gz(CSV)
+    at = data.draw(st.integers(0, len(whole) - 1))
+    cut = data.draw(st.booleans())
+    if cut:
+        damaged = whole[:at]
+    else:
+        flip = data.draw(st.integers(1, 255))
+        damaged = whole[:at] + bytes([whole[at] ^ flip]) + whole[at + 1 :]
+    step = data.draw(st.integers(1, 500))
+    chunks = [damaged[start : start + step] for start in range(0, len(damaged), step)]
+    try:
+        plain = b"".join(unpack(chunks, max_unpacked_bytes=None))
+    except GzipFault:
+        return
+    assert plain == CSV
+    assert not cut and 3 <= at <= 9
