@@ -1,0 +1,372 @@
+"""The documented downloaders give the documented results, on moto's S3 server."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import gzip
+import inspect
+import io
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flatnb import AsyncS3Downloader, SyncS3Downloader, errors
+from flatnb.demo import DemoMarket, DemoServer
+from flatnb.download.transfer import PART_BYTES
+from tests.servers import faults
+from tests.servers.fault_s3 import FaultServer
+from tests.servers.payloads import DAY_KEY, day_csv, gz
+from tests.twins import CREDENTIALS, MakeTwin, Twin
+
+BUCKET = "flatfiles"
+DAY = date(2024, 1, 2)
+FOLDER = "us_stocks_sip/day_aggs_v1/2024/01/"
+KEY = f"{FOLDER}{DAY}.csv.gz"
+
+
+@pytest.fixture
+def moto_twin(make_twin: MakeTwin, demo_server: DemoServer) -> Twin:
+    """One of the two downloaders, on moto's server."""
+    return make_twin(demo_server.endpoint_url)
+
+
+def test_download(moto_twin: Twin, market: DemoMarket) -> None:
+    """Unpacked by default, as stored on request; always at position 0."""
+    data = moto_twin.download(BUCKET, KEY)
+    assert isinstance(data, io.BytesIO)
+    assert data.tell() == 0
+    assert data.read() == market.csv("stocks_daily", DAY)
+    packed = moto_twin.download(BUCKET, KEY, decompress=False)
+    assert packed.read() == market.file("stocks_daily", DAY)
+
+
+def test_download_to_file(moto_twin: Twin, market: DemoMarket, tmp_path: Path) -> None:
+    """The file has the content and nothing else is left in its folder."""
+    moto_twin.download_to_file(BUCKET, KEY, tmp_path / "day.csv")
+    moto_twin.download_to_file(BUCKET, KEY, tmp_path / "day.csv.gz", decompress=False)
+    assert (tmp_path / "day.csv").read_bytes() == market.csv("stocks_daily", DAY)
+    assert (tmp_path / "day.csv.gz").read_bytes() == market.file("stocks_daily", DAY)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_list_objects(moto_twin: Twin) -> None:
+    """In byte order, up to ``max_keys``."""
+    keys = moto_twin.list_objects(BUCKET, FOLDER)
+    assert len(keys) == 21
+    assert keys == sorted(keys)
+    assert keys[0] == KEY
+    assert moto_twin.list_objects(BUCKET, FOLDER, max_keys=3) == keys[:3]
+    assert moto_twin.list_objects(BUCKET, "nothing/") == []
+
+
+def test_listings_follow_pages(twin: Twin, fault_server: FaultServer) -> None:
+    """More keys than one answer holds, and a transient fault between the pages."""
+    keys = [f"folder/{n:05}" for n in range(2500)]
+    for key in keys:
+        fault_server.put(key, b"")
+    fault_server.script("folder/", [None, faults.bare_status(503)])
+    assert twin.list_objects(BUCKET, "folder/", max_keys=10_000) == keys
+    assert twin.list_objects(BUCKET, "folder/", max_keys=1001) == keys[:1001]
+    assert twin.get_statistics()["total_retries"] == 1
+
+
+def test_a_listing_that_breaks_off_is_an_error(twin: Twin, fault_server: FaultServer) -> None:
+    """Truncated without a token: not a short list."""
+    for n in range(5):
+        fault_server.put(f"folder/{n}", b"")
+    fault_server.always("folder/", faults.listing_without_token())
+    with pytest.raises(errors.IntegrityError, match="no token"):
+        twin.list_objects(BUCKET, "folder/")
+
+
+def test_check_exists(twin: Twin, fault_server: FaultServer) -> None:
+    """Yes, no, and forbidden, which is neither."""
+    fault_server.put(DAY_KEY, b"x")
+    assert twin.check_exists(BUCKET, DAY_KEY) is True
+    assert twin.check_exists(BUCKET, "other") is False
+    fault_server.always(DAY_KEY, faults.bare_status(403))
+    with pytest.raises(errors.AccessDeniedError):
+        twin.check_exists(BUCKET, DAY_KEY)
+
+
+def test_statistics(moto_twin: Twin) -> None:
+    """The documented dict, and its reset."""
+    nothing = {
+        "total_downloads": 0,
+        "successful_downloads": 0,
+        "failed_downloads": 0,
+        "total_retries": 0,
+        "success_rate": 0.0,
+    }
+    assert moto_twin.get_statistics() == nothing
+    moto_twin.download(BUCKET, KEY)
+    with pytest.raises(errors.ObjectNotFoundError, match="11:00 ET"):
+        moto_twin.download(BUCKET, KEY.replace("01-02", "01-01"))
+    assert moto_twin.get_statistics() == nothing | {
+        "total_downloads": 2,
+        "successful_downloads": 1,
+        "failed_downloads": 1,
+        "success_rate": 0.5,
+    }
+    moto_twin.reset_statistics()
+    assert moto_twin.get_statistics() == nothing
+
+
+def test_a_missing_options_file_tells_of_the_live_folder(moto_twin: Twin) -> None:
+    """The documented root of options never was in the bucket."""
+    key = f"us_options/day_aggs_v1/2024/01/{DAY}.csv.gz"
+    with pytest.raises(errors.ObjectNotFoundError, match="us_options_opra"):
+        moto_twin.download(BUCKET, key)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"max_retries": -1}, "max_retries=-1"),
+        ({"max_pool_connections": 0}, "max_pool_connections=0"),
+        ({"timeout": 0}, "timeout=0"),
+        ({"timeout": "5"}, "timeout='5'"),
+        ({"endpoint_url": "files.massive.com"}, "endpoint_url='files.massive.com'"),
+        ({"endpoint_url": "https://user:secret@host"}, "must not carry"),
+    ],
+)
+def test_wrong_arguments_are_named(make_twin: MakeTwin, arguments: Any, message: str) -> None:
+    """Before any request."""
+    with pytest.raises(ValueError, match=message):
+        make_twin(**({"endpoint_url": "http://127.0.0.1:9"} | arguments))
+
+
+@pytest.mark.parametrize("kind", [AsyncS3Downloader, SyncS3Downloader])
+@pytest.mark.parametrize("credentials", [{}, {"access_key_id": "a"}, None, {"secret": "s3cr3t"}])
+def test_credentials_come_in_pairs(kind: Any, credentials: Any) -> None:
+    """Half a pair is an error that shows no value."""
+    with pytest.raises(errors.CredentialsError, match=r"access_key|secret_access") as caught:
+        kind(credentials)
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_empty_names_are_refused(twin: Twin, fault_server: FaultServer) -> None:
+    """Without a request."""
+    with pytest.raises(ValueError, match="key=''"):
+        twin.download(BUCKET, "")
+    with pytest.raises(ValueError, match="bucket=None"):
+        twin.download(None, KEY)  # type: ignore[arg-type]
+    assert fault_server.requests == []
+
+
+def test_an_open_endpoint_warns() -> None:
+    """Http to anything but this machine."""
+    with pytest.warns(UserWarning, match="not encrypted"):
+        SyncS3Downloader(CREDENTIALS, "http://files.example.com")
+
+
+def test_both_have_the_documented_signatures() -> None:
+    """Names, order and defaults; and what both have is the same."""
+
+    def parameters(function: Any) -> dict[str, Any]:
+        signature = inspect.signature(function).parameters.values()
+        return {p.name: p.default for p in signature if p.name != "self"}
+
+    documented = {
+        "endpoint_url": "https://files.polygon.io",
+        "max_retries": 5,
+        "timeout": 60,
+        "max_pool_connections": 50,
+        "max_concurrent": 8,
+    }
+    async_parameters = parameters(AsyncS3Downloader.__init__)
+    assert list(async_parameters)[:6] == ["credentials", *documented]
+    assert documented.items() <= async_parameters.items()
+    sync_parameters = parameters(SyncS3Downloader.__init__)
+    assert list(sync_parameters)[:5] == ["credentials", *list(documented)[:4]]
+    assert sync_parameters["max_pool_connections"] == 10
+    both = [
+        ("download_one", "download"),
+        *((name, name) for name in ("download_to_file", "list_objects", "check_exists")),
+    ]
+    for of_async, of_sync in both:
+        assert parameters(getattr(AsyncS3Downloader, of_async)) == parameters(
+            getattr(SyncS3Downloader, of_sync)
+        )
+
+
+def test_batch(demo_server: DemoServer, market: DemoMarket) -> None:
+    """In the order of the keys, None where a key failed, and the reason in ``errors``."""
+    missing = KEY.replace("01-02", "01-01")
+    keys = [KEY.replace("01-02", "01-03"), missing, KEY, KEY]
+
+    async def run() -> None:
+        downloader = AsyncS3Downloader(CREDENTIALS, demo_server.endpoint_url)
+        files = await downloader.download_batch(BUCKET, keys)
+        assert isinstance(files, list)
+        assert [file and file.getvalue() for file in files] == [
+            market.csv("stocks_daily", date(2024, 1, 3)),
+            None,
+            market.csv("stocks_daily", DAY),
+            market.csv("stocks_daily", DAY),
+        ]
+        assert list(files.errors) == [missing]
+        assert isinstance(files.errors[missing], errors.ObjectNotFoundError)
+        assert downloader.get_statistics()["total_downloads"] == 4
+        assert await downloader.download_batch(BUCKET, []) == []
+
+    asyncio.run(run())
+
+
+def test_nothing_stays_open(fault_server: FaultServer, caplog: pytest.LogCaptureFixture) -> None:
+    """With ``async with``, with ``close``, or with neither when ``asyncio.run`` ends."""
+    fault_server.put(DAY_KEY, gz(day_csv()))
+
+    async def use(how: str) -> None:
+        downloader = AsyncS3Downloader(CREDENTIALS, fault_server.endpoint_url)
+        await asyncio.gather(*(downloader.download_one(BUCKET, DAY_KEY) for _ in range(5)))
+        if how == "close":
+            await downloader.close()
+        if how == "with":
+            async with downloader:
+                await downloader.download_one(BUCKET, DAY_KEY)
+
+    with warnings.catch_warnings(), caplog.at_level(logging.WARNING):
+        warnings.simplefilter("error")
+        for how in ("close", "with", "neither"):
+            asyncio.run(use(how))
+            gc.collect()
+            assert fault_server.wait_closed()
+    assert "Unclosed" not in caplog.text
+
+
+def test_one_downloader_serves_several_loops(fault_server: FaultServer) -> None:
+    """One client for each event loop, closed with it."""
+    fault_server.put(DAY_KEY, gz(day_csv()))
+    downloader = AsyncS3Downloader(CREDENTIALS, fault_server.endpoint_url)
+    for _ in range(3):
+        data = asyncio.run(downloader.download_one(BUCKET, DAY_KEY))
+        assert data.getvalue() == day_csv()
+    assert fault_server.wait_closed()
+
+
+def test_connections_are_bounded_and_reused(make_twin: MakeTwin, fault_server: FaultServer) -> None:
+    """No more connections than allowed, over all parts of an object."""
+    twin = make_twin(fault_server.endpoint_url, max_pool_connections=3)
+    fault_server.put("random.bin", os.urandom(12 * PART_BYTES))
+    twin.download(BUCKET, "random.bin")
+    assert 2 <= fault_server.peak_connections <= 3
+    assert len(fault_server.requests) == 12
+
+
+def test_cancelling_is_quick_and_leaves_nothing(fault_server: FaultServer, tmp_path: Path) -> None:
+    """Also while the service stalls in the middle of many parts."""
+    fault_server.put(DAY_KEY, os.urandom(20 * PART_BYTES))
+    fault_server.always(DAY_KEY, faults.stall_after(1000), offset=5 * PART_BYTES)
+
+    async def run() -> float:
+        async with AsyncS3Downloader(CREDENTIALS, fault_server.endpoint_url) as downloader:
+            task = asyncio.create_task(
+                downloader.download_to_file(BUCKET, DAY_KEY, tmp_path / "file")
+            )
+            while len(fault_server.requests) < 20:  # noqa: ASYNC110 - the server is in a thread
+                await asyncio.sleep(0.01)
+            began = time.monotonic()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert len(asyncio.all_tasks()) == 1
+            return time.monotonic() - began
+
+    assert asyncio.run(run()) < 1
+    assert list(tmp_path.iterdir()) == []
+    assert fault_server.wait_closed()
+
+
+def test_interrupting_a_stalled_sync_download(fault_server: FaultServer, tmp_path: Path) -> None:
+    """Ctrl-C ends within a second, though the service would be waited for a minute."""
+    fault_server.put(DAY_KEY, os.urandom(8 * PART_BYTES))
+    fault_server.always(DAY_KEY, faults.stall_before_headers(), offset=5 * PART_BYTES)
+    fault_server.always(DAY_KEY, faults.stall_after(1000), offset=6 * PART_BYTES)
+    script = f"""
+import signal, threading
+from flatnb import SyncS3Downloader
+signal.signal(signal.SIGINT, signal.default_int_handler)
+downloader = SyncS3Downloader({CREDENTIALS!r}, {fault_server.endpoint_url!r})
+try:
+    downloader.download_to_file("flatfiles", {DAY_KEY!r}, {str(tmp_path / "file")!r})
+except KeyboardInterrupt:
+    print("interrupted", threading.active_count())
+"""
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 20
+        while len(fault_server.requests) < 8 and time.monotonic() < deadline:
+            threading.Event().wait(0.02)
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=10)
+    finally:
+        process.kill()
+    assert output == "interrupted 1\n"
+    assert time.monotonic() - began < 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_parts_of_killed_processes_are_swept(
+    fault_server: FaultServer, tmp_path: Path, make_twin: MakeTwin
+) -> None:
+    """What ``kill -9`` left goes with the next download; foreign and living files stay."""
+    fault_server.put(DAY_KEY, os.urandom(3 * PART_BYTES))
+    fault_server.always(DAY_KEY, faults.stall_after(1000), offset=2 * PART_BYTES)
+    script = f"""
+from flatnb import SyncS3Downloader
+downloader = SyncS3Downloader({CREDENTIALS!r}, {fault_server.endpoint_url!r})
+downloader.download_to_file("flatfiles", {DAY_KEY!r}, {str(tmp_path / "file")!r})
+"""
+    process = subprocess.Popen([sys.executable, "-c", script])
+    deadline = time.monotonic() + 20
+    while len(fault_server.requests) < 3 and time.monotonic() < deadline:
+        threading.Event().wait(0.02)
+    process.kill()
+    process.wait()
+    (left,) = tmp_path.iterdir()
+    living = left.with_name(left.name.replace(f"-{process.pid}-", f"-{os.getpid()}-"))
+    foreign = tmp_path / ".someone.flatnb-part"
+    living.touch()
+    foreign.touch()
+    fault_server.heal()
+    fault_server.put("small.csv.gz", gzip.compress(b"x"))
+    make_twin(fault_server.endpoint_url).download_to_file(
+        BUCKET, "small.csv.gz", tmp_path / "small.csv"
+    )
+    assert {p.name for p in tmp_path.iterdir()} == {living.name, foreign.name, "small.csv"}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")
+def test_a_fork_makes_its_own_connections(fault_server: FaultServer) -> None:
+    """The child does not read from its parent's connections."""
+    fault_server.put(DAY_KEY, gz(day_csv()))
+    script = f"""
+import os
+from flatnb import SyncS3Downloader
+downloader = SyncS3Downloader({CREDENTIALS!r}, {fault_server.endpoint_url!r})
+first = downloader.download("flatfiles", {DAY_KEY!r}).getvalue()
+child = os.fork()
+for _ in range(20):
+    assert downloader.download("flatfiles", {DAY_KEY!r}).getvalue() == first
+if child:
+    print(os.waitpid(child, 0)[1])
+else:
+    os._exit(0)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("0\n", "")
+    assert fault_server.peak_connections >= 2
