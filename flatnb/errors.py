@@ -186,11 +186,10 @@ class SchemaError(FlatnbError, ValueError):
     """
 
     def __init__(self, reason: str, *, key: str, line: int | None = None) -> None:
-        self.reason = reason
+        self.reason = f"line {line}: {reason}" if line is not None else reason
         self.key = key
         self.line = line
-        where = f"{key}, line {line}" if line is not None else key
-        super().__init__(f"{where}: {reason}")
+        super().__init__(f"{key}: {self.reason}")
 
 
 class LoadError(FlatnbError, LookupError):

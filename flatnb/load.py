@@ -123,11 +123,15 @@ async def load_days(
     downloader: AsyncS3Downloader, catalog: S3Catalog, request: Request, progress: Progress
 ) -> Loaded:
     """Fetch and read all days, many at once."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [
-            group.create_task(_load_day(downloader, catalog, request, day, progress))
-            for day in request.days
-        ]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(_load_day(downloader, catalog, request, day, progress))
+                for day in request.days
+            ]
+    except BaseExceptionGroup as errors:
+        # What no day's outcome can tell of, such as a wrong column: it is the same for all.
+        raise errors.exceptions[0] from None
     days = [task.result() for task in tasks]
     report = LoadReport(request.data_type.name, tuple(outcome for outcome, _ in days))
     frames = [frame for _, frame in days if frame is not None]
