@@ -6,29 +6,26 @@ import asyncio
 import io
 import os
 import weakref
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any, TypeVar
 
 import aioboto3
 from aiobotocore.config import AioConfig
-from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import AioSession
 
 from ._downloader import Downloader, LocalPath, check_at_least, checked_name
+from .async_driver import AsyncRun, Connection, PlainSession
 from .events import Listener
 from .listing import ObjectSummary, exists, list_summaries
-from .protocol import Call, Command, Core, Gather, Get, Head, Sleep, Wait, Work
+from .protocol import Core
 from .targets import Target
 from .transfer import Version, download
 from .wire import (
-    READ_BYTES,
     SESSION_VARIABLES,
     client_arguments,
     config_arguments,
-    fault_of,
     never_redirect,
-    parsing_the_answer,
 )
 
 T = TypeVar("T")
@@ -113,7 +110,7 @@ class AsyncS3Downloader(Downloader):
         check_at_least("max_concurrent", max_concurrent, 1)
         self.max_concurrent = max_concurrent
         self._executor = executor
-        self._connections: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Connection]
+        self._connections: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Connection]
         self._connections = weakref.WeakKeyDictionary()
 
     async def download_one(self, bucket: str, key: str, decompress: bool = True) -> io.BytesIO:
@@ -236,13 +233,13 @@ class AsyncS3Downloader(Downloader):
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    def _connection(self) -> _Connection:
+    def _connection(self) -> Connection:
         loop = asyncio.get_running_loop()
         connection = self._connections.get(loop)
         # Connections that a fork shares with its parent would mix up both processes' answers.
         if connection is None or connection.pid != os.getpid():
             lifetime = self._client_lifetime()
-            connection = _Connection(lifetime, self.max_pool_connections, self.max_concurrent)
+            connection = Connection(lifetime, self.max_pool_connections, self.max_concurrent)
             self._connections[loop] = connection
         return connection
 
@@ -251,7 +248,7 @@ class AsyncS3Downloader(Downloader):
         # client is closed even if nobody called `close`.
         session = aioboto3.Session(botocore_session=AioSession(dict(SESSION_VARIABLES)))
         config = AioConfig(
-            http_session_cls=_PlainSession,
+            http_session_cls=PlainSession,
             **config_arguments(self.timeout, self.max_pool_connections),
         )
         arguments = client_arguments(self._credentials, self.endpoint_url)
@@ -261,7 +258,7 @@ class AsyncS3Downloader(Downloader):
 
     async def _run(self, core: Core[T]) -> T:
         connection = self._connection()
-        run = _Run(await connection.client(), connection.slots, self._executor)
+        run = AsyncRun(await connection.client(), connection.slots, self._executor)
         try:
             return await run.drive(core)
         finally:
@@ -270,133 +267,3 @@ class AsyncS3Downloader(Downloader):
     async def _run_file(self, core: Core[T]) -> T:
         async with self._connection().files:
             return await self._run(core)
-
-
-class _PlainSession(AIOHTTPSession):  # type: ignore[misc]
-    """aiohttp without its own retry, which would neither wait nor be counted.
-
-    aiohttp makes a GET again when a connection that it kept was closed; only its own tests can
-    ask it not to. Where the attribute is gone, such a retry is merely not counted.
-    """
-
-    async def _get_session(self, proxy_url: Any) -> Any:
-        session = await super()._get_session(proxy_url)
-        session._retry_connection = False
-        return session
-
-
-class _Connection:
-    """One event loop's client, with the bounds on its connections and files."""
-
-    def __init__(
-        self, lifetime: AsyncGenerator[Any, None], max_connections: int, max_files: int
-    ) -> None:
-        self.pid = os.getpid()
-        self.slots = asyncio.Semaphore(max_connections)
-        self.files = asyncio.Semaphore(max_files)
-        self._lifetime = lifetime
-        self._opening = asyncio.Lock()
-        self._client: Any = None
-
-    async def client(self) -> Any:
-        async with self._opening:
-            if self._client is None:
-                self._client = await anext(self._lifetime)
-            return self._client
-
-    async def close(self) -> None:
-        await self._lifetime.aclose()
-
-
-class _Run:
-    """Drives a core, and the cores that it gathers, as tasks."""
-
-    def __init__(self, client: Any, slots: asyncio.Semaphore, executor: Executor | None) -> None:
-        self._client = client
-        self._slots = slots
-        self._executor = executor
-        self._work: set[asyncio.Future[Any]] = set()
-
-    async def drive(self, core: Core[T]) -> T:
-        step: Any = core.send
-        value: Any = None
-        while True:
-            try:
-                command = step(value)
-            except StopIteration as end:
-                result: T = end.value
-                return result
-            try:
-                step, value = core.send, await self._answer(command)
-            except BaseException as error:
-                step, value = core.throw, error
-
-    async def _answer(self, command: Command) -> Any:
-        match command:
-            case Get():
-                return await self._request(self._get, command)
-            case Call():
-                return await self._request(self._call, command)
-            case Work():
-                return await self._compute(command.function)
-            case Gather():
-                return await self._gather(command.cores)
-            case Sleep():
-                return await asyncio.sleep(command.seconds)
-            case Wait():
-                return await command.latch.wait()
-
-    async def _request(self, request: Callable[[Any], Awaitable[Any]], command: Any) -> Any:
-        async with self._slots:
-            try:
-                return await request(command)
-            except Exception as error:
-                if fault := fault_of(error):
-                    return fault
-                raise
-
-    async def _call(self, command: Call) -> Any:
-        with parsing_the_answer():
-            return await getattr(self._client, command.operation)(**command.parameters)
-
-    async def _get(self, command: Get) -> None:
-        with parsing_the_answer():
-            answer = await self._client.get_object(**command.parameters)
-        body, receiver = answer["Body"], command.receiver
-        whole = False
-        try:
-            receiver.begin(Head.of(answer))
-            while chunk := await body.read(READ_BYTES):
-                receiver.feed(chunk)
-            receiver.end()
-            whole = True
-        finally:
-            if not whole:
-                body.close()  # the connection must not be used again with a rest in it
-
-    async def _compute(self, function: Callable[[], T]) -> T:
-        work = asyncio.get_running_loop().run_in_executor(self._executor, function)
-        self._work.add(work)
-        # A thread cannot be cancelled: the core aborts the target, and the work then ends.
-        value = await asyncio.shield(work)
-        self._work.discard(work)
-        return value
-
-    async def wait_for_work(self) -> None:
-        """Wait for what a cancellation left computing."""
-        if self._work:
-            await asyncio.gather(*self._work, return_exceptions=True)
-
-    async def _gather(self, cores: Sequence[Core[Any]]) -> None:
-        tasks = [asyncio.ensure_future(self.drive(core)) for core in cores]
-        if not tasks:
-            return
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-        finally:
-            for task in tasks:
-                task.cancel()
-            results = await asyncio.gather(*tasks, return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
-                raise result

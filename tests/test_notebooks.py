@@ -1,0 +1,97 @@
+"""The notebooks run from top to bottom, and load what the generator made."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import nbformat
+import polars as pl
+import pytest
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from polars.testing import assert_frame_equal
+
+from flatnb.demo import DemoMarket
+from flatnb.market.calendar import trading_days
+
+NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+
+BOTH_LOADS = """
+from flatnb import FlatSession
+with FlatSession.demo() as session:
+    daily = session.load("stocks_daily", "2024-01-02", "2024-01-31")
+    minute = session.load("stocks_minute", "2024-01-02", "2024-01-04")
+    daily.write_parquet("daily.parquet")
+    minute.write_parquet("minute.parquet")
+"""
+
+
+class ThisInterpreter(AsyncKernelManager):
+    """Starts kernels of the interpreter that runs the tests, whatever kernelspecs there are."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=command, display_name="tests", language="python")
+
+
+def execute(notebook: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookNode:
+    """Run all cells; an exception in one raises here."""
+    client = NotebookClient(
+        notebook,
+        timeout=120,
+        kernel_manager_class=ThisInterpreter,
+        resources={"metadata": {"path": str(folder)}},
+    )
+    return client.execute()
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_runs(path: Path, tmp_path: Path) -> None:
+    """Without an error and without anything on the standard error output."""
+    notebook = execute(nbformat.read(path, as_version=4), tmp_path)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"] == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_is_committed_bare(path: Path) -> None:
+    """No outputs, which would grow old in the repository."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert code
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
+
+
+def test_the_quickstart_is_short() -> None:
+    """The main job in under ten cells."""
+    assert len(nbformat.read(NOTEBOOKS[0], as_version=4).cells) < 10
+
+
+@pytest.mark.parametrize("where", ["script", "notebook"])
+def test_both_loads_equal_the_generators_tables(
+    where: str, market: DemoMarket, tmp_path: Path
+) -> None:
+    """21 days of daily and 3 of minute bars, also where the notebook's loop is running."""
+    if where == "script":
+        subprocess.run([sys.executable, "-c", BOTH_LOADS], cwd=tmp_path, check=True, timeout=120)
+    else:
+        cell = nbformat.v4.new_code_cell(BOTH_LOADS)
+        execute(nbformat.v4.new_notebook(cells=[cell]), tmp_path)
+    for name, data_type, end, count in (
+        ("daily", "stocks_daily", date(2024, 1, 31), 21),
+        ("minute", "stocks_minute", date(2024, 1, 4), 3),
+    ):
+        days = trading_days(date(2024, 1, 2), end)
+        assert len(days) == count
+        tables = [
+            market.table(data_type, day).select(pl.lit(day).alias("date"), pl.all()) for day in days
+        ]
+        loaded = pl.read_parquet(tmp_path / f"{name}.parquet")
+        as_numbers = loaded.with_columns(pl.col("window_start").to_physical())
+        assert_frame_equal(as_numbers, pl.concat(tables))
