@@ -11,6 +11,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Coroutine, Generator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
 from .errors import LoadCancelledError
@@ -142,12 +143,17 @@ class Job(Generic[T]):
 
 
 class LoopThread:
-    """A daemon thread with an event loop; starts when first used, anew after a fork."""
+    """A daemon thread with an event loop; starts when first used, anew after a fork.
+
+    The loop's default executor has a thread for each core: GET and decode are two pools, as
+    decoding where the downloads run would hold these up.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._workers: ThreadPoolExecutor | None = None
         self._pid = 0
 
     @property
@@ -155,7 +161,9 @@ class LoopThread:
         """The running loop."""
         with self._lock:
             if self._loop is None or self._pid != os.getpid():
+                self._workers = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="flatnb-work")
                 self._loop = asyncio.new_event_loop()
+                self._loop.set_default_executor(self._workers)
                 self._pid = os.getpid()
                 self._thread = threading.Thread(
                     target=self._loop.run_forever, name="flatnb", daemon=True
@@ -170,14 +178,15 @@ class LoopThread:
     def close(self) -> None:
         """Cancel what runs, let it clean up, and end the thread."""
         with self._lock:
-            loop, thread = self._loop, self._thread
-            self._loop = self._thread = None
-        if loop is None or thread is None or self._pid != os.getpid():
+            loop, thread, workers = self._loop, self._thread, self._workers
+            self._loop = self._thread = self._workers = None
+        if loop is None or thread is None or workers is None or self._pid != os.getpid():
             return
         if thread.is_alive():
             asyncio.run_coroutine_threadsafe(_wind_down(), loop).result(CLEAN_UP_S)
             loop.call_soon_threadsafe(loop.stop)
             thread.join(CLEAN_UP_S)
+        workers.shutdown(cancel_futures=True)
         loop.close()
 
 

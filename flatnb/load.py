@@ -8,7 +8,7 @@ import warnings
 import zoneinfo
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,7 +26,7 @@ from .errors import (
 )
 from .frames.pandas import FrameKind, check_frame_kind, to_pandas
 from .frames.read import empty_day, read_day
-from .market.calendar import DateLike, as_date_range, trading_days
+from .market.calendar import EXCHANGE_TIME_ZONE, DateLike, as_date_range, trading_days
 from .market.data_types import DataType, get_data_type
 from .progress import Progress
 from .report import DayOutcome, LoadReport, Status, list_days
@@ -147,9 +147,8 @@ async def _load_day(
 ) -> tuple[DayOutcome, pl.DataFrame | None]:
     key = catalog.get_key(request.data_type.name, day)
     failed: tuple[Status, str]
-    if day < request.data_type.first_day:
-        failed = "missing", f"{request.data_type.name} begin on {request.data_type.first_day}"
-        return DayOutcome(day, key, *failed), None
+    if never := _never_there(request.data_type, day):
+        return DayOutcome(day, key, "missing", never), None
     read = partial(_read, request, day, key)
     try:
         frame, size = await downloader.fetch(
@@ -164,6 +163,15 @@ async def _load_day(
     else:
         return DayOutcome(day, key, "loaded", "", size, frame.height), frame
     return DayOutcome(day, key, *failed), None
+
+
+def _never_there(data_type: DataType, day: date) -> str:
+    """Why no file of this day can exist, so that it is not asked for; empty if one can."""
+    if day < data_type.first_day:
+        return f"{data_type.name} begin on {data_type.first_day}"
+    if day > datetime.now(zoneinfo.ZoneInfo(EXCHANGE_TIME_ZONE)).date():
+        return "the day is yet to come"
+    return ""
 
 
 def _read(request: Request, day: date, key: str, target: MemoryTarget) -> tuple[pl.DataFrame, int]:

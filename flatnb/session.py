@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import weakref
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, Unpack, overload
 
 from .config import Endpoint, find_credentials
@@ -82,8 +80,6 @@ class FlatSession:
         self.catalog = S3Catalog(bucket, options_root)
         self.last_report: LoadReport | None = None
         self._threads = LoopThread()
-        # GET and decode are two pools: decoding where the downloads run holds these up.
-        self._decoders = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="flatnb-decode")
         self.downloader = AsyncS3Downloader(
             self._credentials.as_dict(),
             endpoint_url,
@@ -91,10 +87,9 @@ class FlatSession:
             timeout,
             max_pool_connections,
             max_concurrent,
-            executor=self._decoders,
         )
         self._server: DemoServer | None = None
-        self._finalizer = weakref.finalize(self, _close, self._threads, self._decoders, None)
+        self._finalizer = weakref.finalize(self, _close, self._threads, None)
 
     @classmethod
     def demo(cls, server: DemoServer | None = None, **arguments: Any) -> Self:
@@ -132,9 +127,7 @@ class FlatSession:
         )
         session._server = server
         session._finalizer.detach()
-        session._finalizer = weakref.finalize(
-            session, _close, session._threads, session._decoders, server
-        )
+        session._finalizer = weakref.finalize(session, _close, session._threads, server)
         return session
 
     @property
@@ -328,9 +321,8 @@ class FlatSession:
         return f"FlatSession({where}, credentials from {self.credentials_source}; {self.stats!r})"
 
 
-def _close(threads: LoopThread, decoders: ThreadPoolExecutor, server: DemoServer | None) -> None:
+def _close(threads: LoopThread, server: DemoServer | None) -> None:
     # Not a method: a finalizer that held the session would keep it alive.
     threads.close()
-    decoders.shutdown(cancel_futures=True)
     if server is not None:
         server.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ def test_early_closes_are_the_exchanges() -> None:
     assert {day for day in days if calendar.is_early_close(day)} == early
     assert calendar.session_close(date(2024, 7, 3)) == time(13)
     assert calendar.session_close(date(2024, 7, 2)) == time(16)
+    assert calendar.session_open(date(2024, 7, 3)) == time(9, 30)
 
 
 def test_why_the_exchange_is_closed() -> None:
@@ -59,8 +61,27 @@ def test_why_the_exchange_is_closed() -> None:
     assert "Carter" in (calendar.closure_name(date(2025, 1, 9)) or "")
     assert calendar.closure_name(date(2024, 3, 30)) == "weekend"
     assert calendar.closure_name(date(2024, 3, 28)) is None
-    with pytest.raises(ValueError, match=r"2024-03-29.*Good Friday"):
-        calendar.session_close(date(2024, 3, 29))
+
+
+@pytest.mark.parametrize("hours", [calendar.session_open, calendar.session_close])
+def test_a_closed_day_has_no_session(hours: Callable[[date], time]) -> None:
+    """The error says why the exchange is closed."""
+    with pytest.raises(ValueError, match=r"day=2024-03-29.*Good Friday"):
+        hours(date(2024, 3, 29))
+    with pytest.raises(ValueError, match=r"day=2024-03-30.*weekend"):
+        hours(date(2024, 3, 30))
+
+
+@pytest.mark.parametrize("kind", [str, pd.Timestamp, np.datetime64, datetime.fromisoformat])
+def test_timestamps_are_their_days(kind: Callable[[str], Any]) -> None:
+    """A datetime is a date but equals none: taken as it comes, it would miss every holiday."""
+    assert not calendar.is_trading_day(kind("2024-01-01"))
+    assert calendar.closure_name(kind("2024-01-01")) == "New Year's Day"
+    assert calendar.is_early_close(kind("2024-07-03"))
+    assert calendar.session_close(kind("2024-07-03")) == time(13)
+    days = calendar.trading_days(kind("2023-12-29"), kind("2024-01-02"))
+    assert days == [date(2023, 12, 29), date(2024, 1, 2)]
+    assert {type(day) for day in days} == {date}
 
 
 @given(st.lists(DAYS, min_size=3, max_size=3).map(sorted))

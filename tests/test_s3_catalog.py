@@ -7,6 +7,7 @@ import sys
 from datetime import date
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from flatnb import DATA_TYPES, S3Catalog
 from flatnb.market.data_types import OPTIONS_ROOTS
 
-DAYS = st.dates(date(2003, 9, 10), date(2099, 12, 31))
+DAYS = st.dates()
 KEY = "us_stocks_sip/day_aggs_v1/2024/01/2024-01-02.csv.gz"
 
 
@@ -100,11 +101,22 @@ def test_summary_counts_every_key() -> None:
     }
 
 
+@pytest.mark.parametrize("keys", [KEY, None])
+def test_summary_of_no_list(keys: Any) -> None:
+    """One key is no list: its characters are not counted as invalid keys."""
+    with pytest.raises(ValueError, match=f"keys={keys!r} is no list"):
+        S3Catalog().get_summary(keys)
+
+
 def test_business_days_and_missing_dates() -> None:
     """Over Hurricane Sandy, as strings."""
     assert S3Catalog.get_business_days("2012-10-26", "2012-10-31") == ["2012-10-26", "2012-10-31"]
     missing = S3Catalog.get_missing_dates([date(2012, 10, 26)], "2012-10-26", "2012-11-01")
     assert missing == ["2012-10-31", "2012-11-01"]
+    stamps = pd.to_datetime(["2012-10-26", "2012-10-31"])
+    assert S3Catalog.get_missing_dates(stamps, "2012-10-26", "2012-11-01") == ["2012-11-01"]
+    with pytest.raises(ValueError, match="existing_dates='2012-10-26' is no list"):
+        S3Catalog.get_missing_dates("2012-10-26", "2012-10-26", "2012-11-01")
 
 
 @pytest.mark.parametrize(
@@ -136,9 +148,12 @@ def test_a_key_and_its_metadata_are_one(data_type: str, day: date, root: str) ->
 @given(st.data())
 def test_a_mistyped_key_never_means_another_folder(data: st.DataObject) -> None:
     """A key with one character changed is invalid, or still agrees with itself."""
-    at = data.draw(st.integers(0, len(KEY) - 1))
-    key = KEY[:at] + data.draw(st.characters()) + KEY[at + 1 :]
-    catalog = S3Catalog()
+    catalog = S3Catalog(options_root=data.draw(st.sampled_from(OPTIONS_ROOTS)))
+    right = catalog.get_key(data.draw(st.sampled_from(sorted(DATA_TYPES))), data.draw(DAYS))
+    at = data.draw(st.integers(0, len(right) - 1))
+    # Mostly characters of keys, as few others can mislead.
+    other = data.draw(st.sampled_from("0123456789/-_.") | st.characters())
+    key = right[:at] + other + right[at + 1 :]
     if catalog.validate_key(key):
         told = catalog.parse_key_metadata(key)
         assert catalog.get_key(told["data_type"], told["date"]) == key

@@ -7,7 +7,6 @@ import io
 import os
 import weakref
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from concurrent.futures import Executor
 from typing import Any, TypeVar
 
 import aioboto3
@@ -95,7 +94,6 @@ class AsyncS3Downloader(Downloader):
         *,
         backoff_s: float = 0.5,
         listener: Listener | None = None,
-        executor: Executor | None = None,
     ) -> None:
         super().__init__(
             credentials,
@@ -109,7 +107,6 @@ class AsyncS3Downloader(Downloader):
         )
         check_at_least("max_concurrent", max_concurrent, 1)
         self.max_concurrent = max_concurrent
-        self._executor = executor
         self._connections: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Connection]
         self._connections = weakref.WeakKeyDictionary()
 
@@ -258,7 +255,7 @@ class AsyncS3Downloader(Downloader):
 
     async def _run(self, core: Core[T]) -> T:
         connection = self._connection()
-        run = AsyncRun(await connection.client(), connection.slots, self._executor)
+        run = AsyncRun(await connection.client(), connection.slots)
         try:
             return await run.drive(core)
         finally:

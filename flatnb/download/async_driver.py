@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from concurrent.futures import Executor
 from typing import Any, TypeVar
 
 from aiobotocore.httpsession import AIOHTTPSession
@@ -55,10 +54,9 @@ class Connection:
 class AsyncRun:
     """Drives a core, and the cores that it gathers, as tasks."""
 
-    def __init__(self, client: Any, slots: asyncio.Semaphore, executor: Executor | None) -> None:
+    def __init__(self, client: Any, slots: asyncio.Semaphore) -> None:
         self._client = client
         self._slots = slots
-        self._executor = executor
         self._work: set[asyncio.Future[Any]] = set()
 
     async def drive(self, core: Core[T]) -> T:
@@ -119,7 +117,7 @@ class AsyncRun:
                 body.close()  # the connection must not be used again with a rest in it
 
     async def _compute(self, function: Callable[[], T]) -> T:
-        work = asyncio.get_running_loop().run_in_executor(self._executor, function)
+        work = asyncio.get_running_loop().run_in_executor(None, function)
         self._work.add(work)
         # A thread cannot be cancelled: the core aborts the target, and the work then ends.
         value = await asyncio.shield(work)

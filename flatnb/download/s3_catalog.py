@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import TypedDict
+from typing import TypedDict, TypeVar
 
 from ..market.calendar import DateLike, as_date, as_date_range, trading_days
 from ..market.data_types import (
@@ -15,6 +15,8 @@ from ..market.data_types import (
     DataType,
     get_data_type,
 )
+
+_T = TypeVar("_T")
 
 _KEY = re.compile(
     r"(?P<root>[^/]+)/(?P<folder>[^/]+)/(?P<year>\d{4})/(?P<month>\d{2})/"
@@ -128,7 +130,7 @@ class S3Catalog:
                 f"key={key!r} is not that of a flat file; expected a known "
                 "'{root}/{folder}/YYYY/MM/YYYY-MM-DD.csv.gz'"
             )
-        as_date(parts["date"], f"the date in key={key!r}:")
+        as_date(parts["date"], f"key={key!r}, whose date")
         return {
             "data_type": data_type.name,
             "date": parts["date"],
@@ -145,9 +147,15 @@ class S3Catalog:
         return True
 
     def get_summary(self, keys: Iterable[str]) -> dict[str, int]:
-        """Count keys: ``total``, one count for each data type (also if it is 0), ``invalid``."""
+        """Count keys: ``total``, one count for each data type (also if it is 0), ``invalid``.
+
+        Raises
+        ------
+        ValueError
+            If ``keys`` is a single string, or nothing to iterate over.
+        """
         counts = {"total": 0, **dict.fromkeys(DATA_TYPES, 0), "invalid": 0}
-        for key in keys:
+        for key in _several(keys, "keys"):
             counts["total"] += 1
             try:
                 counts[self.parse_key_metadata(key)["data_type"]] += 1
@@ -168,17 +176,27 @@ class S3Catalog:
         existing_dates: Iterable[DateLike], start_date: DateLike, end_date: DateLike
     ) -> list[str]:
         """The trading days of a range, both ends inclusive, that ``existing_dates`` lack."""
-        existing = {as_date(day, "existing_dates").isoformat() for day in existing_dates}
+        days_had = _several(existing_dates, "existing_dates")
+        existing = {as_date(day, "existing_dates").isoformat() for day in days_had}
         days = S3Catalog.get_business_days(start_date, end_date)
         return [day for day in days if day not in existing]
 
     def _key(self, data_type: DataType, day: date) -> str:
         root = self.options_root if data_type.is_options else data_type.root
-        return f"{root}/{data_type.folder}/{day:%Y}/{day:%m}/{day.isoformat()}.csv.gz"
+        # Not strftime: on Linux its %Y writes the year 999 with three digits.
+        year, month, _ = day.isoformat().split("-")
+        return f"{root}/{data_type.folder}/{year}/{month}/{day}.csv.gz"
 
 
 def _date_range(start_date: DateLike, end_date: DateLike) -> tuple[date, date]:
     return as_date_range(start_date, end_date, start_name="start_date", end_name="end_date")
+
+
+def _several(values: Iterable[_T], parameter: str) -> Iterable[_T]:
+    """The values, unless they are a single string: its characters would be taken for them."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise ValueError(f"{parameter}={values!r} is no list; give one, also for a single element")
+    return values
 
 
 def _data_type_in(root: str, folder: str) -> DataType | None:

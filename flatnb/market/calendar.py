@@ -71,28 +71,46 @@ def as_date_range(
     return first, last
 
 
-def trading_days(start: date, end: date) -> list[date]:
-    """The days on which US stocks trade, from ``start`` to ``end``, both inclusive."""
-    days = (start + timedelta(days=n) for n in range((end - start).days + 1))
-    return [day for day in days if is_trading_day(day)]
+def trading_days(start: DateLike, end: DateLike) -> list[date]:
+    """The days on which US stocks trade, from ``start`` to ``end``, both inclusive.
+
+    There are none if ``start`` is after ``end``; `as_date_range` is what refuses that.
+    """
+    first, last = as_date(start, "start"), as_date(end, "end")
+    days = (first + timedelta(days=n) for n in range((last - first).days + 1))
+    return [day for day in days if _is_open(day)]
 
 
-def is_trading_day(day: date) -> bool:
+def is_trading_day(day: DateLike) -> bool:
     """Whether US stocks trade on this day."""
-    return day.weekday() < 5 and day not in _closures(day.year)
+    return _is_open(as_date(day, "day"))
 
 
-def closure_name(day: date) -> str | None:
+def closure_name(day: DateLike) -> str | None:
     """Why the exchange is closed on this day, for example ``"Good Friday"``; None if it is not."""
+    day = as_date(day, "day")
     return _closures(day.year).get(day) or ("weekend" if day.weekday() >= 5 else None)
 
 
-def is_early_close(day: date) -> bool:
+def is_early_close(day: DateLike) -> bool:
     """Whether the regular session of this day ends at 13:00 New York time."""
-    return is_trading_day(day) and day in _early_closes(day.year)
+    day = as_date(day, "day")
+    return _is_open(day) and day in _early_closes(day.year)
 
 
-def session_close(day: date) -> time:
+def session_open(day: DateLike) -> time:
+    """When the regular session of a trading day begins, in New York time: always 9:30.
+
+    Raises
+    ------
+    ValueError
+        If the exchange is closed all day.
+    """
+    _check_open(day)
+    return REGULAR_OPEN
+
+
+def session_close(day: DateLike) -> time:
     """When the regular session of a trading day ends, in New York time: 16:00 or 13:00.
 
     Raises
@@ -100,9 +118,19 @@ def session_close(day: date) -> time:
     ValueError
         If the exchange is closed all day.
     """
-    if not is_trading_day(day):
-        raise ValueError(f"day={day} is no trading day: {closure_name(day)}")
+    _check_open(day)
     return EARLY_CLOSE if is_early_close(day) else REGULAR_CLOSE
+
+
+def _check_open(day: DateLike) -> None:
+    if reason := closure_name(day):
+        raise ValueError(
+            f"day={as_date(day, 'day')} is no trading day ({reason}); choose one of trading_days()"
+        )
+
+
+def _is_open(day: date) -> bool:
+    return day.weekday() < 5 and day not in _closures(day.year)
 
 
 # A year at a time: the package's own look-up adds whole years as they are asked for, in a dict
