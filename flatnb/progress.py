@@ -83,7 +83,12 @@ class Bar:
             if done:
                 return
             self._bar = _tqdm()(
-                total=None, unit="B", unit_scale=True, desc=self._name, delay=0.5, file=sys.stderr
+                unit="B",
+                unit_scale=True,
+                desc=self._name,
+                delay=0.5,
+                file=sys.stderr,
+                dynamic_ncols=True,
             )
         progress, bar = self._progress, self._bar
         bar.total = progress.known_bytes

@@ -129,6 +129,8 @@ class Statistics:
 
     def __repr__(self) -> str:
         totals = self.totals
+        if not totals.started:
+            return "no downloads yet"
         return (
             f"{totals.successful} files done, {totals.running} running, {totals.failed} failed; "
             f"{format_bytes(totals.received_bytes)} received in {totals.busy_s:.1f} s "
