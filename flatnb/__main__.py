@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     load.add_argument("--tz", default="UTC", help="time zone of the times (default: UTC)")
     load.add_argument("--missing", choices=("warn", "raise", "ignore"), default="warn")
     load.add_argument("--out", type=Path, metavar="FILE", help="a .parquet or .csv file to write")
+    load.add_argument("--no-cache", action="store_true", help="neither read nor fill the cache")
     load.add_argument("--no-progress", action="store_true", help="no progress bar")
     _add_connection(load)
 
@@ -93,6 +94,7 @@ def _open(arguments: argparse.Namespace) -> FlatSession:
         endpoint_url=arguments.endpoint_url,
         bucket=arguments.bucket,
         options_root=arguments.options_root,
+        cache=not getattr(arguments, "no_cache", True),
     )
 
 

@@ -10,7 +10,9 @@ from typing import Literal
 
 from .download.stats import format_bytes
 
-Status = Literal["loaded", "missing", "forbidden", "failed"]
+Status = Literal["loaded", "cached", "replaced", "missing", "forbidden", "failed"]
+HERE: tuple[Status, ...] = ("loaded", "cached", "replaced")
+"""The statuses of days that are in the frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +24,13 @@ class DayOutcome:
     date, key
         The day and its file.
     status
-        ``"loaded"``; ``"missing"``: there is no file; ``"forbidden"``: the keys do not reach it;
-        ``"failed"``: anything else.
+        ``"loaded"``: downloaded; ``"cached"``: here from before; ``"replaced"``: here from
+        before, but downloaded again as the vendor has a newer file; ``"missing"``: there is no
+        file; ``"forbidden"``: the keys do not reach it; ``"failed"``: anything else.
     reason
-        Why it was not loaded; empty if it was.
+        Why the day is not in the frame; empty if it is.
     size_bytes
-        Size of the file as stored; 0 if it was not loaded.
+        Size of the file in the bucket; 0 if the day is not in the frame.
     rows
         Rows in the frame, after the selection of symbols.
     """
@@ -63,7 +66,7 @@ class LoadReport:
         rows = sum(day.rows for day in self.days)
         states = ", ".join(f"{count} {status}" for status, count in counts.items()) or "no days"
         lines = [f"{self.data_type}: {states}; {size}, {rows:,} rows"]
-        lines += list_days([day for day in self.days if day.status != "loaded"])
+        lines += list_days([day for day in self.days if day.status not in HERE])
         return "\n".join(lines)
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, Unpack, overload
 
 from .config import Endpoint, find_credentials
+from .days import DayLoader, Keeping, Loaded, Revalidate
 from .download.async_downloader import AsyncS3Downloader
 from .download.s3_catalog import S3Catalog
 from .download.stats import Statistics
+from .frames.cache import DayCache, cache_folder
 from .frames.pandas import FrameKind
 from .job import Job, LoopThread
-from .load import Loaded, Missing, Request, deliver, load_days
+from .load import Missing, Request, deliver
 from .market.calendar import DateLike
 from .progress import Bar, Progress
 from .report import LoadReport
@@ -50,6 +53,15 @@ class FlatSession:
     max_retries, timeout, max_pool_connections, max_concurrent
         As `AsyncS3Downloader` takes them; ``max_concurrent`` is also how many days are in memory
         before they are decoded.
+    cache
+        Where to keep each day that was loaded, as Parquet: True for ``FLATNB_CACHE`` or the
+        user's cache folder, a path, or False for nowhere.
+    revalidate
+        Which cached days to compare with the bucket, one listing a month: ``"recent"``, those of
+        the last four weeks; ``"always"``; or ``"never"``. A file that the vendor has replaced is
+        downloaded again, and the report says so.
+    offline
+        Use the cache alone.
 
     Raises
     ------
@@ -75,10 +87,14 @@ class FlatSession:
         timeout: float = 60,
         max_pool_connections: int = 50,
         max_concurrent: int = 8,
+        cache: bool | str | os.PathLike[str] = True,
+        revalidate: Revalidate = "recent",
+        offline: bool = False,
     ) -> None:
         self._credentials = find_credentials(access_key_id, secret_access_key, profile=profile)
         self.catalog = S3Catalog(bucket, options_root)
         self.last_report: LoadReport | None = None
+        self._keeping = _keeping(cache, revalidate, offline, endpoint_url, bucket)
         self._threads = LoopThread()
         self.downloader = AsyncS3Downloader(
             self._credentials.as_dict(),
@@ -116,6 +132,7 @@ class FlatSession:
                 f"the demo market needs {error.name}: pip install 'flatnb[demo]'"
             ) from error
         server = (server or DemoServer()).start()
+        arguments.setdefault("cache", False)  # its port, and so its folder, is another each time
         keys = server.credentials
         session = cls(
             keys["access_key_id"],
@@ -134,6 +151,11 @@ class FlatSession:
     def credentials_source(self) -> str:
         """Where the credentials were found; the credentials themselves are not shown."""
         return self._credentials.source
+
+    @property
+    def cache(self) -> DayCache | None:
+        """The days on disk: their number, size and folder; ``cache.clear()`` removes them."""
+        return self._keeping.cache if self._keeping else None
 
     @property
     def stats(self) -> Statistics:
@@ -297,7 +319,8 @@ class FlatSession:
         )
 
     async def _load(self, request: Request, progress: Progress) -> Loaded:
-        loaded = await load_days(self.downloader, self.catalog, request, progress)
+        loader = DayLoader(self.downloader, self.catalog, self._keeping, request, progress)
+        loaded = await loader.load()
         self.last_report = loaded.report
         return loaded
 
@@ -319,6 +342,25 @@ class FlatSession:
         if self._server is not None:
             return f"FlatSession(SYNTHETIC demo market at {where}; {self.stats!r})"
         return f"FlatSession({where}, credentials from {self.credentials_source}; {self.stats!r})"
+
+
+def _keeping(
+    cache: bool | str | os.PathLike[str],
+    revalidate: Revalidate,
+    offline: bool,
+    endpoint_url: str,
+    bucket: str,
+) -> Keeping | None:
+    if revalidate not in ("recent", "always", "never"):
+        raise ValueError(
+            f"revalidate={revalidate!r} is unknown; choose 'recent', 'always' or 'never'"
+        )
+    if cache is False:
+        if offline:
+            raise ValueError("offline=True needs a cache; leave cache=False out")
+        return None
+    folder = cache_folder(cache, endpoint_url, bucket)
+    return Keeping(DayCache(folder), revalidate, offline)
 
 
 def _close(threads: LoopThread, server: DemoServer | None) -> None:

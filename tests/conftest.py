@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,14 @@ def demo_server(market: DemoMarket) -> Iterator[DemoServer]:
     """Moto's S3 server with the synthetic market."""
     with DemoServer(market) as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def cache_of_the_test(tmp_path_factory: pytest.TempPathFactory, monkeypatch: Any) -> Path:
+    """No test reads or fills the user's own cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("FLATNB_CACHE", str(folder))
+    return folder
 
 
 @pytest.fixture
@@ -66,5 +75,6 @@ def fault_session(fault_server: FaultServer) -> Iterator[FlatSession]:
         endpoint_url=fault_server.endpoint_url,
         max_retries=1,
         timeout=5,
+        cache=False,
     ) as session:
         yield session

@@ -99,6 +99,17 @@ def test_a_bad_day_writes_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("option", [[], ["--no-cache"]])
+def test_load_uses_the_cache(
+    option: list[str], fault_server: FaultServer, keys: str, cache_of_the_test: Path
+) -> None:
+    """The days stay on disk for the next run, unless that is not wanted."""
+    fault_server.put(DAY_KEY, gz(day_csv()))
+    day = ["load", "stocks_daily", "2024-01-02", "2024-01-02"]
+    assert main([*day, "--endpoint-url", fault_server.endpoint_url, *option]) == 0
+    assert len(list(cache_of_the_test.rglob("*.parquet"))) == (0 if option else 1)
+
+
 def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     """Every step on a line."""
     assert main(["doctor", "--demo"]) == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from .protocol import Core, Latch
 from .retry import Context, RetryPolicy
 from .stats import Statistics, StatisticsDict
 from .targets import FileTarget, MemoryTarget, PartFile, Target
-from .transfer import download
+from .transfer import Version, download
 from .wire import check_endpoint
 
 T = TypeVar("T")
@@ -118,26 +118,26 @@ def _is_gzip(key: str, target: Target) -> bool:
     return key.endswith(".gz") or bytes(next(target.chunks(), b"")[:2]) == b"\x1f\x8b"
 
 
-def _into_bytes_io(key: str, decompress: bool, target: MemoryTarget) -> io.BytesIO:
+def _into_bytes_io(
+    key: str, decompress: bool, target: MemoryTarget, _: Version | None
+) -> io.BytesIO:
     if not _is_gzip(key, target):
         return io.BytesIO(target.buffer)
     # What is asked for packed is unpacked all the same, block by block, to verify it.
     blocks = unpack(target.chunks(), max_unpacked_bytes=MAX_UNPACKED_BYTES)
     if decompress:
         return io.BytesIO(b"".join(blocks))
-    for _ in blocks:
-        pass
+    _exhaust(blocks)
     return io.BytesIO(target.buffer)
 
 
-def _into_file(key: str, decompress: bool, target: FileTarget) -> None:
+def _into_file(key: str, decompress: bool, target: FileTarget, _: Version | None) -> None:
     if not _is_gzip(key, target):
         target.commit()
         return
     blocks = unpack(target.chunks(), max_unpacked_bytes=None)
     if not decompress:
-        for _ in blocks:
-            pass
+        _exhaust(blocks)
         target.commit()
         return
     unpacked = PartFile(target.path)
@@ -150,6 +150,12 @@ def _into_file(key: str, decompress: bool, target: FileTarget) -> None:
     finally:
         unpacked.abort()
     target.abort()  # the packed bytes have done their work; after an error the core aborts
+
+
+def _exhaust(blocks: Iterator[bytes]) -> None:
+    """Unpack for the checks alone."""
+    for _ in blocks:
+        pass
 
 
 def _checked(credentials: Mapping[str, str]) -> dict[str, str]:

@@ -206,11 +206,11 @@ class AsyncS3Downloader(Downloader):
         bucket: str,
         key: str,
         target: Target,
-        finish: Callable[[Target], T],
+        finish: Callable[[Target, Version | None], T],
         known: Version | None = None,
         listener: Listener | None = None,
     ) -> T:
-        """Download one object into ``target`` and return ``finish(target)``, run in a thread.
+        """Download one object into ``target``, return ``finish(target, version)``, run in a thread.
 
         See `flatnb.download.transfer.download`; ``listener`` is told of this download only.
         """

@@ -62,14 +62,15 @@ def download(
     bucket: str,
     key: str,
     target: Target,
-    finish: Callable[[Target], T],
+    finish: Callable[[Target, Version | None], T],
     known: Version | None = None,
 ) -> Core[T]:
-    """Download one object into ``target`` and return ``finish(target)``.
+    """Download one object into ``target`` and return ``finish(target, version)``.
 
-    ``finish`` runs as `Work` and takes the bytes further: unpacks, parses, commits. If it finds
-    them damaged (`GzipFault`), the object is fetched once more. ``known`` saves finding out the
-    size; where the object is a newer version by now, the newer one is fetched.
+    ``finish`` runs as `Work` and takes the bytes further: unpacks, parses, commits. It is told
+    their version, or None where the service gives no ETag. If it finds them damaged
+    (`GzipFault`), the object is fetched once more. ``known`` saves finding out the size; where
+    the object is a newer version by now, the newer one is fetched.
 
     Raises
     ------
@@ -127,7 +128,7 @@ class _Transfer:
     def received_bytes(self) -> int:
         return sum(part.position - part.start for part in self._parts)
 
-    def run(self, finish: Callable[[Target], T]) -> Core[T]:
+    def run(self, finish: Callable[[Target, Version | None], T]) -> Core[T]:
         """Fetch all parts, verify, and take the bytes further."""
         try:
             yield from self._fetch()
@@ -181,10 +182,11 @@ class _Transfer:
         self.whole = not in_parts and head.status != 206
         self._first_head.set()
 
-    def _finish(self, finish: Callable[[Target], T]) -> T:
+    def _finish(self, finish: Callable[[Target, Version | None], T]) -> T:
+        version = Version(self.target.size, self.etag) if self.etag else None
         try:
             self._check_md5()
-            return finish(self.target)
+            return finish(self.target, version)
         except GzipFault as fault:
             raise IntegrityError(
                 str(fault), bucket=self.bucket, key=self.key, request_id=self.request_id

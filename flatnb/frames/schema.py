@@ -35,15 +35,24 @@ class Binding:
             If there is no such column; the message lists those there are.
         """
         ordered = self.ordered()
-        if columns is None:
-            return ordered
-        for name in columns:
-            if name not in ordered:
-                raise ValueError(
-                    f"columns holds {name!r}, which the files do not have; "
-                    f"choose from: {', '.join(ordered)}"
-                )
-        return list(columns)
+        check_columns(columns, ordered)
+        return ordered if columns is None else list(columns)
+
+
+def check_columns(columns: Sequence[str] | None, available: Sequence[str]) -> None:
+    """Refuse columns that there are not.
+
+    Raises
+    ------
+    ValueError
+        The message lists those there are.
+    """
+    for name in columns or ():
+        if name not in available:
+            raise ValueError(
+                f"columns holds {name!r}, which the files do not have; "
+                f"choose from: {', '.join(available)}"
+            )
 
 
 def bind_header(header: bytes, data_type: DataType, key: str) -> Binding:

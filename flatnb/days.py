@@ -1,0 +1,228 @@
+"""The days of one load: each from the cache or from the service, read, with what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import zoneinfo
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from .download.async_downloader import AsyncS3Downloader
+from .download.s3_catalog import S3Catalog
+from .download.targets import MemoryTarget
+from .download.transfer import Version
+from .errors import AccessDeniedError, ObjectNotFoundError, SchemaError, TransferError
+from .frames.cache import DayCache
+from .frames.read import empty_day, read_day
+from .frames.schema import check_columns
+from .load import Request
+from .market.calendar import EXCHANGE_TIME_ZONE
+from .market.data_types import DataType
+from .progress import Progress
+from .report import DayOutcome, LoadReport, Status
+
+if TYPE_CHECKING:
+    import polars as pl
+
+T = TypeVar("T")
+
+Revalidate = Literal["recent", "always", "never"]
+
+RECENT = timedelta(days=28)
+"""The vendor replaces files mostly within days: those this young are always looked at again."""
+
+MONTH_KEYS = 100
+"""More than a month's folder holds."""
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """How a session uses its cache."""
+
+    cache: DayCache
+    revalidate: Revalidate
+    offline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a load brought; ``notes`` are to be warned of."""
+
+    frame: pl.DataFrame
+    report: LoadReport
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class DayLoader:
+    """One load in progress."""
+
+    downloader: AsyncS3Downloader
+    catalog: S3Catalog
+    keeping: Keeping | None
+    request: Request
+    progress: Progress
+    _kept: dict[str, Version] = field(default_factory=dict)
+    _notes: dict[str, None] = field(default_factory=dict)
+
+    async def load(self) -> Loaded:
+        """Bring all days, many at once."""
+        name = self.request.data_type.name
+        keys = {day: self.catalog.get_key(name, day) for day in self.request.days}
+        current = await self._current(keys.values())
+        self.progress.files -= len(current)
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._day(day, key, key in current))
+                    for day, key in keys.items()
+                ]
+        except BaseExceptionGroup as errors:
+            # What no day's outcome can tell of, such as a wrong column: it is the same for all.
+            raise errors.exceptions[0] from None
+        days = [task.result() for task in tasks]
+        report = LoadReport(name, tuple(outcome for outcome, _ in days))
+        frames = [frame for _, frame in days if frame is not None]
+        return Loaded(self._concatenate(frames), report, tuple(self._notes))
+
+    async def _current(self, keys: Iterable[str]) -> set[str]:
+        """The keys of those cached days that may be used as they are."""
+        if self.keeping is None:
+            return set()
+        self._kept = await _in_thread(partial(_versions, self.keeping.cache, list(keys)))
+        doubtful = {key for key in self._kept if self._is_doubtful(key)}
+        folders = {key.rpartition("/")[0] + "/" for key in doubtful}
+        listed: dict[str, Version] = {}
+        for found in await asyncio.gather(*map(self._list, folders)):
+            listed |= found
+        confirmed = {key for key in doubtful if listed.get(key) == self._kept[key]}
+        return set(self._kept) - doubtful | confirmed
+
+    def _is_doubtful(self, key: str) -> bool:
+        assert self.keeping is not None
+        if self.keeping.offline or self.keeping.revalidate == "never":
+            return False
+        day = date.fromisoformat(self.catalog.parse_key_metadata(key)["date"])
+        return self.keeping.revalidate == "always" or day > _today() - RECENT
+
+    async def _list(self, folder: str) -> dict[str, Version]:
+        """One listing tells the versions of a month's files; without it they are fetched."""
+        try:
+            found = await self.downloader.list_summaries(self.catalog.bucket, folder, MONTH_KEYS)
+        except TransferError:
+            return {}
+        return {item.key: Version(item.size_bytes, item.etag) for item in found}
+
+    async def _day(
+        self, day: date, key: str, current: bool
+    ) -> tuple[DayOutcome, pl.DataFrame | None]:
+        failed: tuple[Status, str]
+        if never := _never_there(self.request.data_type, day):
+            return DayOutcome(day, key, "missing", never), None
+        if current and (kept := await _in_thread(partial(self._from_cache, day, key))) is not None:
+            size = self._kept[key].size_bytes
+            return DayOutcome(day, key, "cached", "", size, kept.height), kept
+        if self.keeping is not None and self.keeping.offline:
+            return DayOutcome(day, key, "failed", "not in the cache, and offline=True"), None
+        try:
+            frame, size, status = await self.downloader.fetch(
+                self.catalog.bucket,
+                key,
+                MemoryTarget(),
+                partial(self._read, day, key),
+                listener=self.progress,
+            )
+        except ObjectNotFoundError as error:
+            failed = "missing", error.reason
+        except AccessDeniedError as error:
+            failed = "forbidden", f"{error.reason} – {error.remedy}"
+        except (TransferError, SchemaError) as error:
+            failed = "failed", f"{type(error).__name__}: {error.reason}"
+        else:
+            return DayOutcome(day, key, status, "", size, frame.height), frame
+        return DayOutcome(day, key, *failed), None
+
+    def _from_cache(self, day: date, key: str) -> pl.DataFrame | None:
+        assert self.keeping is not None
+        kept = self.keeping.cache.read(key, self.request.symbols, self.request.columns)
+        return None if kept is None else self._dress(day, kept)
+
+    def _read(
+        self, day: date, key: str, target: MemoryTarget, version: Version | None
+    ) -> tuple[pl.DataFrame, int, Status]:
+        data_type, symbols, columns = (
+            self.request.data_type,
+            self.request.symbols,
+            self.request.columns,
+        )
+        if self.keeping is None or version is None:
+            frame = read_day(target.buffer, data_type, key=key, symbols=symbols, columns=columns)
+        else:
+            whole = read_day(target.buffer, data_type, key=key)
+            self._keep(self.keeping.cache, key, version, whole)
+            frame = _select(whole, symbols, columns)
+        replaced = key in self._kept and self._kept[key] != version
+        return self._dress(day, frame), target.size, "replaced" if replaced else "loaded"
+
+    def _keep(self, cache: DayCache, key: str, version: Version, frame: pl.DataFrame) -> None:
+        try:
+            cache.store(key, version, frame)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            self._notes[f"the cache in {cache.folder} cannot be written ({reason})"] = None
+
+    def _dress(self, day: date, frame: pl.DataFrame) -> pl.DataFrame:
+        """Put the date first and the times into the wanted zone."""
+        import polars as pl
+        import polars.selectors as cs
+
+        dressed = frame.select(pl.lit(day).alias("date"), pl.all())
+        if self.request.tz != "UTC":
+            dressed = dressed.with_columns(cs.datetime().dt.convert_time_zone(self.request.tz))
+        return dressed
+
+    def _concatenate(self, frames: list[pl.DataFrame]) -> pl.DataFrame:
+        import polars as pl
+
+        if not frames:
+            nothing = empty_day(self.request.data_type, columns=self.request.columns)
+            return self._dress(date(1970, 1, 1), nothing)
+        # A column that the vendor added on some day is null on the days before.
+        how: Literal["vertical", "diagonal"] = (
+            "vertical" if all(f.schema == frames[0].schema for f in frames) else "diagonal"
+        )
+        return pl.concat(frames, how=how)
+
+
+async def _in_thread(function: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(None, function)
+
+
+def _versions(cache: DayCache, keys: Iterable[str]) -> dict[str, Version]:
+    found = ((key, cache.version(key)) for key in keys)
+    return {key: version for key, version in found if version is not None}
+
+
+def _select(
+    frame: pl.DataFrame, symbols: tuple[str, ...] | None, columns: tuple[str, ...] | None
+) -> pl.DataFrame:
+    import polars as pl
+
+    check_columns(columns, frame.columns)
+    if symbols is not None:
+        frame = frame.filter(pl.col("ticker").is_in(list(symbols)))
+    return frame.select(columns or frame.columns)
+
+
+def _never_there(data_type: DataType, day: date) -> str:
+    """Why no file of this day can exist, so that it is not asked for; empty if one can."""
+    if day < data_type.first_day:
+        return f"{data_type.name} begin on {data_type.first_day}"
+    return "the day is yet to come" if day > _today() else ""
+
+
+def _today() -> date:
+    return datetime.now(zoneinfo.ZoneInfo(EXCHANGE_TIME_ZONE)).date()

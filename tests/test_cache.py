@@ -1,0 +1,260 @@
+"""The days on disk: nothing is downloaded twice, nothing stale or damaged is used."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from flatnb import FlatnbWarning, FlatSession, LoadError, S3Catalog
+from flatnb.download.transfer import Version
+from flatnb.frames.cache import DayCache, cache_folder
+from flatnb.market.calendar import trading_days
+from tests.servers import faults
+from tests.servers.csv_payloads import extra_column
+from tests.servers.fault_s3 import FaultServer
+from tests.servers.payloads import day_csv, gz
+
+LOAD = ("stocks_daily", "2024-01-02", "2024-01-04")
+KEYS = S3Catalog().get_date_range_keys(*LOAD)
+OpenSession = Callable[..., FlatSession]
+
+
+@pytest.fixture
+def days(fault_server: FaultServer) -> FaultServer:
+    """The fault server with three days of daily bars."""
+    for key in KEYS:
+        fault_server.put(key, gz(day_csv()))
+    return fault_server
+
+
+@pytest.fixture
+def open_session(days: FaultServer, tmp_path: Path) -> Iterator[OpenSession]:
+    """Opens sessions that share one cache."""
+    with ExitStack() as stack:
+
+        def make(**arguments: Any) -> FlatSession:
+            defaults: dict[str, Any] = {"cache": tmp_path / "cache", "max_retries": 0}
+            session = FlatSession(
+                "key", "secret", endpoint_url=days.endpoint_url, **(defaults | arguments)
+            )
+            return stack.enter_context(session)
+
+        yield make
+
+
+def statuses(session: FlatSession) -> list[str]:
+    """What became of the last load's days."""
+    assert session.last_report is not None
+    return [day.status for day in session.last_report]
+
+
+def test_the_second_load_downloads_nothing(open_session: OpenSession, days: FaultServer) -> None:
+    """Old days come from disk without a request, in another session too, all and by selection."""
+    first = open_session().load(*LOAD)
+    days.forget_requests()
+    session = open_session()
+    assert_frame_equal(session.load(*LOAD), first)
+    assert statuses(session) == ["cached"] * 3
+    chosen = {"symbols": ["BCpC", "SPY"], "columns": ["close", "ticker"], "tz": "Asia/Tokyo"}
+    with_cache = session.load(*LOAD, **chosen)
+    assert days.requests == []
+    assert_frame_equal(with_cache, open_session(cache=False).load(*LOAD, **chosen))
+    with pytest.raises(ValueError, match=r"'vwap'.*ticker"):
+        session.load(*LOAD, columns=["vwap"])
+
+
+def test_a_first_load_by_symbols_fills_the_cache(
+    open_session: OpenSession, days: FaultServer
+) -> None:
+    """Whole days are kept, so that other symbols are there afterwards."""
+    session = open_session()
+    assert session.load(*LOAD, symbols=["SPY"], columns=["ticker"])["ticker"].n_unique() == 1
+    days.forget_requests()
+    assert session.load(*LOAD)["ticker"].n_unique() == 8
+    assert days.requests == []
+
+
+def test_a_replaced_file_is_downloaded_again(open_session: OpenSession, days: FaultServer) -> None:
+    """One listing tells it of all days, and the report says so."""
+    open_session().load(*LOAD)
+    days.put(KEYS[1], gz(day_csv(["NEW"])))
+    days.forget_requests()
+    session = open_session(revalidate="always")
+    frame = session.load(*LOAD)
+    assert statuses(session) == ["cached", "replaced", "cached"]
+    assert "NEW" in frame["ticker"]
+    assert [r.kind for r in days.requests] == ["list", "get"]
+    days.forget_requests()
+    assert_frame_equal(session.load(*LOAD), frame)
+    assert statuses(session) == ["cached"] * 3
+
+
+def test_recent_days_are_always_compared(open_session: OpenSession, days: FaultServer) -> None:
+    """By default a day of the last weeks costs a listing; with "never" it does not."""
+    today = date.today()
+    day = trading_days(today - timedelta(days=9), today - timedelta(days=2))[-1]
+    key = S3Catalog().get_stocks_daily_key(day)
+    days.put(key, gz(day_csv()))
+    open_session().load("stocks_daily", day, day)
+    days.put(key, gz(day_csv(["NEW"])))
+    never = open_session(revalidate="never")
+    assert "NEW" not in never.load("stocks_daily", day, day)["ticker"]
+    recent = open_session()
+    assert "NEW" in recent.load("stocks_daily", day, day)["ticker"]
+    assert statuses(recent) == ["replaced"]
+
+
+def test_a_failed_listing_means_downloading(open_session: OpenSession, days: FaultServer) -> None:
+    """What cannot be confirmed is not trusted."""
+    open_session().load(*LOAD)
+    days.always(KEYS[0].rpartition("/")[0] + "/", faults.bare_status(403))
+    session = open_session(revalidate="always")
+    session.load(*LOAD)
+    assert statuses(session) == ["loaded"] * 3
+
+
+def test_a_file_that_is_gone_from_the_bucket(open_session: OpenSession, days: FaultServer) -> None:
+    """Is missing, also if it is still in the cache, where that is asked for."""
+    open_session().load(*LOAD)
+    days.delete(KEYS[1])
+    session = open_session(revalidate="always")
+    with pytest.warns(FlatnbWarning, match="2024-01-03 missing"):
+        session.load(*LOAD)
+
+
+def test_offline(open_session: OpenSession, days: FaultServer) -> None:
+    """The cache alone: what is not in it is an error that lists it."""
+    frame = open_session().load(*LOAD)
+    days.forget_requests()
+    session = open_session(offline=True, revalidate="always")
+    assert_frame_equal(session.load(*LOAD), frame)
+    with pytest.raises(LoadError, match="2024-01-05 failed: not in the cache") as caught:
+        session.load("stocks_daily", "2024-01-02", "2024-01-05")
+    assert_frame_equal(caught.value.frame, frame)
+    assert days.requests == []
+
+
+@pytest.mark.parametrize("damage", ["cut", "emptied", "zeroed", "text", "other version", "footer"])
+def test_a_damaged_entry_is_downloaded_again(
+    damage: str, open_session: OpenSession, days: FaultServer
+) -> None:
+    """Whatever happened to the file, the frame is right and the entry is mended."""
+    session = open_session()
+    frame = session.load(*LOAD)
+    assert session.cache is not None
+    path = session.cache.folder / KEYS[1].replace(".csv.gz", ".parquet")
+    whole = path.read_bytes()
+    if damage == "other version":
+        pl.read_parquet(path).write_parquet(path, metadata={"flatnb.schema": "0"})
+    else:
+        path.write_bytes(
+            {
+                "cut": whole[: len(whole) // 2],
+                "emptied": b"",
+                "zeroed": whole[:4] + bytes(len(whole) - 8) + whole[-4:],
+                "text": b"hello",
+                "footer": whole[:-20] + bytes(12) + whole[-8:],
+            }[damage]
+        )
+    assert_frame_equal(session.load(*LOAD), frame)
+    assert statuses(session) == ["cached", "loaded", "cached"]
+    assert_frame_equal(session.load(*LOAD), frame)
+    assert statuses(session) == ["cached"] * 3
+
+
+def test_a_cache_that_cannot_be_written(days: FaultServer, tmp_path: Path) -> None:
+    """The load succeeds all the same, with one warning."""
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    with FlatSession(
+        "key", "secret", endpoint_url=days.endpoint_url, cache=tmp_path / "cache"
+    ) as session:
+        with pytest.warns(FlatnbWarning, match="cannot be written") as caught:
+            frame = session.load(*LOAD)
+        assert frame.height == 24
+        assert len(caught) == 1
+
+
+def test_what_the_cache_tells_and_clears(open_session: OpenSession) -> None:
+    """Number, size and folder; foreign files stay."""
+    session = open_session()
+    cache = session.cache
+    assert cache is not None
+    assert len(cache) == 0
+    session.load(*LOAD)
+    foreign = cache.folder / "mine.parquet"
+    pl.DataFrame({"a": [1]}).write_parquet(foreign)
+    files = [path for path in cache.folder.rglob("*.parquet") if path != foreign]
+    assert len(cache) == 3
+    assert cache.size_bytes == sum(path.stat().st_size for path in files)
+    assert "3 days" in repr(cache)
+    assert cache.clear() == 3
+    assert [path for path in cache.folder.rglob("*") if path.is_file()] == [foreign]
+    assert open_session(cache=False).cache is None
+
+
+def test_services_do_not_mix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Folder by argument, by environment, by the user's cache; host and bucket below it."""
+    monkeypatch.setenv("FLATNB_CACHE", str(tmp_path / "env"))
+    live = cache_folder(True, "https://files.massive.com", "flatfiles")
+    assert live == tmp_path / "env" / "files.massive.com" / "flatfiles"
+    local = cache_folder(str(tmp_path), "http://127.0.0.1:5000", "flatfiles")
+    assert local == tmp_path / "127.0.0.1_5000" / "flatfiles"
+    monkeypatch.delenv("FLATNB_CACHE")
+    assert "flatnb" in cache_folder(True, "https://a.b", "c").parts
+
+
+def test_a_new_column_survives(open_session: OpenSession, days: FaultServer) -> None:
+    """Also through the cache."""
+    days.put(KEYS[0], gz(extra_column(day_csv())))
+    session = open_session()
+    first = session.load(*LOAD)
+    assert first.columns[-1] == "vwap"
+    assert_frame_equal(session.load(*LOAD), first)
+
+
+def test_two_writers_leave_one_whole_entry(tmp_path: Path) -> None:
+    """Each puts its own file in place at once: the last one stays, nothing else is left."""
+    cache = DayCache(tmp_path)
+    for n in range(3):
+        cache.store("a/b.csv.gz", Version(n, f'"{n}"'), pl.DataFrame({"ticker": [str(n)]}))
+    assert cache.version("a/b.csv.gz") == Version(2, '"2"')
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.parquet"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
+def test_killed_while_filling_the_cache(
+    open_session: OpenSession, days: FaultServer, tmp_path: Path
+) -> None:
+    """``kill -9`` at any moment leaves whole entries or none; the next run is right."""
+    script = f"""
+from flatnb import FlatSession
+arguments = {{"endpoint_url": {days.endpoint_url!r}, "cache": {str(tmp_path / "cache")!r}}}
+session = FlatSession("key", "secret", **arguments)
+print("ready", flush=True)
+while True:
+    session.load(*{LOAD!r}, progress=False)
+    session.cache.clear()
+"""
+    expected = open_session(cache=False).load(*LOAD)
+    for _ in range(4):
+        process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        process.stdout.readline()
+        seen = len(days.requests) + 7
+        while len(days.requests) < seen and process.poll() is None:
+            pass
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        assert_frame_equal(open_session().load(*LOAD), expected)
