@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import random
 from typing import Any
 
 import polars as pl
@@ -78,15 +79,17 @@ def test_genuine_rows(data_type: str, row: str, values: tuple[Any, ...]) -> None
     assert told == [values]
 
 
-@pytest.mark.parametrize("symbols", [None, ["A"]])
+@pytest.mark.parametrize("symbols", [None, ["AAPL", "ZVZZT"]])
 @pytest.mark.parametrize("columns", [None, ["ticker", "close"]])
 @pytest.mark.parametrize("name", BROKEN_CSV)
 def test_broken_csv_is_refused(
     name: str, columns: list[str] | None, symbols: list[str] | None
 ) -> None:
-    """Whatever is selected, a file with a broken row anywhere is an error that names it."""
+    """Also if only some columns or the broken row itself are selected."""
     if name == "text in a number" and columns:
         pytest.skip("the cell is in a column that is not read")
+    if name == "blank line" and symbols:
+        pytest.skip("the line is none of those that are read")
     with pytest.raises(SchemaError) as caught:
         read(BROKEN_CSV[name](CSV), symbols=symbols, columns=columns)
     assert caught.value.key == DAY_KEY
@@ -167,6 +170,27 @@ def test_word_tickers_stay_strings() -> None:
 def test_symbols_are_case_sensitive_and_exact() -> None:
     """BCPC is not BCpC, and no prefix counts."""
     assert read(CSV, symbols=["BCpC", "MSF"])["ticker"].to_list() == ["BCpC"]
+
+
+def test_rows_are_found_in_any_order() -> None:
+    """Split groups, tickers within tickers and in other columns, in blocks of any size."""
+    header, *rows = CSV.splitlines(keepends=True)
+    many = [header, *(rows * 9000)]
+    shuffled = [header, *random.Random(5).sample(many[1:], len(many) - 1)]
+    for lines in (many, shuffled):
+        plain = b"".join(lines)
+        assert len(plain) > 3_000_000  # several blocks
+        symbols = ["A", "SPY", "BCpC", "none"]
+        chosen = read(plain, symbols=symbols)
+        assert chosen.equals(read(plain).filter(pl.col("ticker").is_in(symbols)))
+        assert chosen.height == 3 * 9000
+
+
+@pytest.mark.parametrize("symbols", [["A,1000"], ['"A"'], ["A\n"], ["A"] * 500, ["AAPL,"]])
+def test_odd_symbols_find_what_parsing_finds(symbols: list[str]) -> None:
+    """A symbol is never a pattern."""
+    expected = read(CSV).filter(pl.col("ticker").is_in(symbols))
+    assert read(CSV, symbols=symbols).equals(expected)
 
 
 def test_a_new_column_is_kept() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..download.gunzip import MAGIC, unpack
+from ..errors import SchemaError
 from ..market.data_types import ColumnType, DataType
 from .schema import Binding, bind_header, find_fault
+from .select import rows_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,7 +41,8 @@ def read_day(
     key
         Its key, for messages; a key that ends in ``.gz`` must be gzip.
     symbols
-        Keep only rows with these tickers, exactly as written.
+        Keep only rows with these tickers, exactly as written. The other rows are not parsed, but
+        for their tickers, where that saves time.
     columns
         Keep only these columns, in this order.
     max_unpacked_bytes
@@ -55,14 +59,31 @@ def read_day(
     GzipFault
         If the gzip is damaged.
     SchemaError
-        If the CSV is not what the data type says: the header, the number of fields in any row,
-        or a cell of the columns that are read.
+        If the CSV is not what the data type says: the header, the number of fields in a row
+        that is parsed, or a cell of the columns that are read.
     ValueError
         If ``columns`` names one that the file does not have.
     """
+    if symbols is not None:
+        # Whatever is odd about the few rows, the whole file tells better, with its line.
+        with contextlib.suppress(SchemaError):
+            rows = rows_of(_blocks(data, key, max_unpacked_bytes), symbols)
+            if rows is not None:
+                return _read_csv(rows, data_type, key, symbols, columns)
+    csv = b"".join(_blocks(data, key, max_unpacked_bytes))
+    return _read_csv(csv, data_type, key, symbols, columns)
+
+
+def _read_csv(
+    csv: bytes,
+    data_type: DataType,
+    key: str,
+    symbols: Sequence[str] | None,
+    columns: Sequence[str] | None,
+) -> pl.DataFrame:
     import polars as pl
 
-    csv = _unpacked(data, key, max_unpacked_bytes)
+    csv = csv.removeprefix(_BYTE_ORDER_MARK)
     binding = bind_header(csv[: csv.find(b"\n") + 1 or None], data_type, key)
     selected = binding.select(columns)
     frame = _parse(csv, binding, selected, key, with_ticker=symbols is not None)
@@ -80,14 +101,12 @@ def empty_day(data_type: DataType, *, columns: Sequence[str] | None = None) -> p
     return _with_times(frame.select(binding.select(columns)), binding.columns)
 
 
-def _unpacked(
+def _blocks(
     data: bytes | bytearray | memoryview, key: str, max_unpacked_bytes: int | None
-) -> bytes:
+) -> Iterator[bytes]:
     if key.endswith(".gz") or bytes(data[:2]) == MAGIC:
-        csv = b"".join(unpack([data], max_unpacked_bytes=max_unpacked_bytes))
-    else:
-        csv = bytes(data)
-    return csv.removeprefix(_BYTE_ORDER_MARK)
+        return unpack([data], max_unpacked_bytes=max_unpacked_bytes)
+    return iter([bytes(data)])
 
 
 def _parse(
