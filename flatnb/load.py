@@ -14,7 +14,7 @@ from .errors import FlatnbWarning, LoadError, MissingDaysError
 from .frames.pandas import FrameKind, check_frame_kind, to_pandas
 from .market.calendar import DateLike, as_date_range, trading_days
 from .market.data_types import DataType, get_data_type
-from .report import DayOutcome, list_days
+from .report import HERE, DayOutcome, list_days
 
 if TYPE_CHECKING:
     from .days import Loaded
@@ -63,6 +63,8 @@ class Request:
         if wanted is not None:
             # The date is the file's, not the row's: it is always there.
             wanted = tuple(name for name in wanted if name != "date")
+            if not wanted:
+                raise ValueError("columns holds only 'date', which is always there; add another")
         return cls(
             data_type=found,
             days=tuple(trading_days(first, last)),
@@ -77,7 +79,10 @@ class Request:
 def _names(parameter: str, value: Sequence[str] | str | None) -> tuple[str, ...] | None:
     if value is None:
         return None
-    names = (value,) if isinstance(value, str) else tuple(value)
+    try:
+        names = (value,) if isinstance(value, str) else tuple(value)
+    except TypeError:
+        raise ValueError(f"{parameter}={value!r} must be a string or a list of strings") from None
     if not names:
         raise ValueError(f"{parameter}={value!r} selects nothing; leave it out to have all")
     for name in names:
@@ -122,10 +127,14 @@ def deliver(request: Request, loaded: Loaded) -> Any:
 
 
 def _warn_of_unknown_symbols(request: Request, loaded: Loaded) -> None:
-    if not request.symbols or "ticker" not in loaded.frame.columns or loaded.frame.is_empty():
+    frame = loaded.frame
+    if not request.symbols or not loaded.report.with_status(*HERE):
         return
-    found = set(loaded.frame["ticker"].unique())
-    unknown = [s for s in request.symbols if s not in found and not s.endswith("*")]
+    if "ticker" in frame.columns:
+        found = set(frame["ticker"].unique())
+    else:
+        found = set() if frame.is_empty() else set(request.symbols)
+    unknown = [symbol for symbol in request.symbols if symbol not in found]
     if unknown:
         _warn(
             f"symbols={unknown!r} are in none of the loaded days (tickers are case-sensitive: "

@@ -94,7 +94,6 @@ class FlatSession:
         self._credentials = find_credentials(access_key_id, secret_access_key, profile=profile)
         self.catalog = S3Catalog(bucket, options_root)
         self.last_report: LoadReport | None = None
-        self._keeping = _keeping(cache, revalidate, offline, endpoint_url, bucket)
         self._threads = LoopThread()
         self.downloader = AsyncS3Downloader(
             self._credentials.as_dict(),
@@ -104,6 +103,7 @@ class FlatSession:
             max_pool_connections,
             max_concurrent,
         )
+        self._keeping = _keeping(cache, revalidate, offline, endpoint_url, bucket)
         self._server: DemoServer | None = None
         self._finalizer = weakref.finalize(self, _close, self._threads, None)
 
@@ -298,7 +298,15 @@ class FlatSession:
         missing: Missing = "warn",
         progress: bool | None = None,
     ) -> Job[Any]:
-        """As `load`, in the background: returns at once with a handle on the work."""
+        """As `load`, in the background: returns at once with a handle on the work.
+
+        Raises
+        ------
+        RuntimeError
+            If the session is closed.
+        """
+        if not self._finalizer.alive:
+            raise RuntimeError("this session is closed; make a new one")
         request = Request.checked(
             data_type,
             start,
@@ -355,6 +363,8 @@ def _keeping(
         raise ValueError(
             f"revalidate={revalidate!r} is unknown; choose 'recent', 'always' or 'never'"
         )
+    if not isinstance(cache, (bool, str, os.PathLike)):
+        raise ValueError(f"cache={cache!r} is unknown; give True, False or a path")
     if cache is False:
         if offline:
             raise ValueError("offline=True needs a cache; leave cache=False out")

@@ -128,6 +128,42 @@ def test_a_symbol_that_is_nowhere_is_warned_of(session: FlatSession) -> None:
     assert caught[0].filename == __file__
 
 
+@pytest.mark.parametrize("columns", [None, ["close"]])
+def test_nothing_found_is_warned_of(session: FlatSession, columns: list[str] | None) -> None:
+    """An empty frame never comes without a word."""
+    with pytest.warns(FlatnbWarning, match=r"O:SPY\*"):
+        frame = session.load(
+            "options_daily", "2024-01-02", "2024-01-02", symbols=["O:SPY*"], columns=columns
+        )
+    assert frame.is_empty()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"cache": 5},
+        {"revalidate": "x"},
+        {"cache": False, "offline": True},
+        {"bucket": ""},
+        {"endpoint_url": None},
+        {"options_root": "x"},
+    ],
+    ids=str,
+)
+def test_wrong_settings_are_named(arguments: dict[str, Any]) -> None:
+    """When the session is made, not when it loads."""
+    with pytest.raises(ValueError, match=next(reversed(arguments))):
+        FlatSession("key", "secret", **arguments)
+
+
+def test_a_closed_session_says_so(demo_server: DemoServer) -> None:
+    """It does not come back to life half."""
+    session = FlatSession("a", "b", endpoint_url=demo_server.endpoint_url)
+    session.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        session.load("stocks_daily", "2024-01-02", "2024-01-02")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -135,6 +171,8 @@ def test_a_symbol_that_is_nowhere_is_warned_of(session: FlatSession) -> None:
         ({"start": "02.01.2024"}, "start='02.01.2024'"),
         ({"end": "2024-01-01"}, "start=2024-01-02 is after end=2024-01-01"),
         ({"symbols": []}, "symbols=.*leave it out"),
+        ({"symbols": 5}, "symbols=5"),
+        ({"columns": ["date"]}, "columns holds only 'date'"),
         ({"symbols": [1]}, "symbols holds 1"),
         ({"columns": ["vwap"]}, "'vwap'.*ticker, volume"),
         ({"frame": "arrow"}, "frame='arrow'"),

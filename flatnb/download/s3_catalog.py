@@ -60,6 +60,8 @@ class S3Catalog:
         if options_root not in OPTIONS_ROOTS:
             known = " or ".join(map(repr, OPTIONS_ROOTS))
             raise ValueError(f"options_root={options_root!r} is unknown; choose {known}")
+        if not isinstance(bucket, str) or not bucket:
+            raise ValueError(f"bucket={bucket!r} must be a non-empty string")
         self.bucket = bucket
         self.options_root = options_root
 
