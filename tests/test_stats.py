@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+
+import pytest
+
 from flatnb.download.events import (
     BytesDiscarded,
     BytesReceived,
@@ -12,8 +16,10 @@ from flatnb.download.events import (
     Retried,
     SizeKnown,
 )
-from flatnb.download.retry import RetryPolicy, Throttle
+from flatnb.download.protocol import Call, Fault, Sleep
+from flatnb.download.retry import Context, RetryPolicy, Throttle, with_retries
 from flatnb.download.stats import Statistics, format_bytes
+from flatnb.errors import ConnectionFailedError
 from flatnb.progress import Progress
 
 
@@ -104,6 +110,27 @@ def test_backoff_doubles_to_a_bound_with_full_jitter() -> None:
     assert policy.delay(3, None, 0.25) == 0.5
     assert policy.delay(3, None, 0.0) == 0.0
     assert policy.delay(1, 7.0, 1.0) == 7.0
+
+
+def test_waiting_for_a_turn_does_not_count_against_the_deadline() -> None:
+    """The clock of the retries starts with the first fault, not with the first wait."""
+    clock = Clock()
+    context = Context(
+        policy=RetryPolicy(max_retries=1, backoff_s=1, deadline_s=10),
+        emit=lambda event: None,
+        timeout_s=1,
+        new_latch=threading.Event,
+        clock=clock,
+        fraction=lambda: 0.5,
+    )
+    core = with_retries(context, "b", "k", lambda: Call("head_object", {}))
+    assert isinstance(next(core), Call)
+    clock.now += 1000  # the driver had no free connection
+    sleep = core.send(Fault.of(ConnectionFailedError, "reset"))
+    assert sleep == Sleep(0.5)
+    assert isinstance(next(core), Call)
+    with pytest.raises(StopIteration, match="answer"):
+        core.send("answer")
 
 
 def test_a_throttle_holds_all() -> None:

@@ -26,7 +26,7 @@ class RetryPolicy:
         ``max_backoff_s``. The delay is drawn uniformly from zero to the bound ("full jitter"),
         so that many clients do not come back together.
     deadline_s
-        No retry begins later than this after the first attempt, whatever Retry-After asks.
+        No retry begins later than this after the first fault, whatever Retry-After asks.
     """
 
     max_retries: int
@@ -81,7 +81,7 @@ def with_retries(
         The fault's exception, if it is permanent, or the retries or the deadline ran out.
     """
     policy = context.policy
-    deadline = context.clock() + policy.deadline_s
+    deadline: float | None = None
     attempt = 0
     while True:
         if pause := context.throttle.pause(context.clock()):
@@ -91,8 +91,11 @@ def with_retries(
         answer = yield command()
         if not isinstance(answer, Fault):
             return answer
+        now = context.clock()
+        # From the first fault on, as a part of a large object may have waited long for its turn.
+        deadline = deadline or now + policy.deadline_s
         delay = policy.delay(attempt, answer.retry_after_s, context.fraction())
-        resume_at = context.clock() + delay
+        resume_at = now + delay
         if not answer.retryable or attempt > policy.max_retries or resume_at > deadline:
             raise as_exception(answer, bucket, key, attempt) from answer.cause
         if issubclass(answer.error, ThrottledError):
