@@ -8,16 +8,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from .download.async_downloader import AsyncS3Downloader
 from .download.s3_catalog import S3Catalog
-from .download.targets import MemoryTarget
+from .download.targets import SPILL_BYTES, SpillTarget, Target
 from .download.transfer import Version
 from .errors import AccessDeniedError, ObjectNotFoundError, SchemaError, TransferError
 from .frames.cache import DayCache
+from .frames.check import stray_rows
 from .frames.read import empty_day, read_day
 from .frames.schema import check_columns
+from .frames.select import Selection
 from .load import Request
 from .market.calendar import EXCHANGE_TIME_ZONE
 from .market.data_types import DataType
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 T = TypeVar("T")
+
+Day: TypeAlias = "tuple[DayOutcome, pl.DataFrame | None]"
 
 Revalidate = Literal["recent", "always", "never"]
 
@@ -116,22 +121,19 @@ class DayLoader:
             return {}
         return {item.key: Version(item.size_bytes, item.etag) for item in found}
 
-    async def _day(
-        self, day: date, key: str, current: bool
-    ) -> tuple[DayOutcome, pl.DataFrame | None]:
+    async def _day(self, day: date, key: str, current: bool) -> Day:
         failed: tuple[Status, str]
         if never := _never_there(self.request.data_type, day):
             return DayOutcome(day, key, "missing", never), None
-        if current and (kept := await _in_thread(partial(self._from_cache, day, key))) is not None:
-            size = self._kept[key].size_bytes
-            return DayOutcome(day, key, "cached", "", size, kept.height), kept
-        if self.keeping is not None and self.keeping.offline:
-            return DayOutcome(day, key, "failed", "not in the cache, and offline=True"), None
         try:
-            frame, size, status = await self.downloader.fetch(
+            if current and (kept := await _in_thread(partial(self._from_cache, day, key))):
+                return kept
+            if self.keeping is not None and self.keeping.offline:
+                return DayOutcome(day, key, "failed", "not in the cache, and offline=True"), None
+            return await self.downloader.fetch(
                 self.catalog.bucket,
                 key,
-                MemoryTarget(),
+                SpillTarget(self._spill_folder()),
                 partial(self._read, day, key),
                 listener=self.progress,
             )
@@ -141,35 +143,59 @@ class DayLoader:
             failed = "forbidden", f"{error.reason} – {error.remedy}"
         except (TransferError, SchemaError) as error:
             failed = "failed", f"{type(error).__name__}: {error.reason}"
-        else:
-            return DayOutcome(day, key, status, "", size, frame.height), frame
+        except OSError as error:
+            failed = "failed", f"no room for the file while it is read: {error}"
         return DayOutcome(day, key, *failed), None
 
-    def _from_cache(self, day: date, key: str) -> pl.DataFrame | None:
+    def _spill_folder(self) -> Path | None:
+        """Where a file that is too large for the memory lies while it is read."""
+        if self.keeping is None or not self.keeping.cache.folder.is_dir():
+            return None
+        return self.keeping.cache.folder
+
+    def _from_cache(self, day: date, key: str) -> Day | None:
         assert self.keeping is not None
-        kept = self.keeping.cache.read(key, self.request.symbols, self.request.columns)
-        return None if kept is None else self._dress(day, kept)
+        kept = self.keeping.cache.read(key, self.request.selection, self.request.columns)
+        if kept is None:
+            return None
+        size = self._kept[key].size_bytes
+        return self._day_of(day, key, "cached", size, kept, self.keeping.cache.note(key))
 
-    def _read(
-        self, day: date, key: str, target: MemoryTarget, version: Version | None
-    ) -> tuple[pl.DataFrame, int, Status]:
-        data_type, symbols, columns = (
-            self.request.data_type,
-            self.request.symbols,
-            self.request.columns,
+    def _read(self, day: date, key: str, target: Target, version: Version | None) -> Day:
+        request = self.request
+        wanted = request.selection, request.columns
+        read = partial(
+            read_day,
+            target.chunks,
+            request.data_type,
+            key=key,
+            max_unpacked_bytes=self.downloader.max_unpacked_bytes,
         )
-        if self.keeping is None or version is None:
-            frame = read_day(target.buffer, data_type, key=key, symbols=symbols, columns=columns)
+        if self.keeping is None or version is None or target.size > SPILL_BYTES:
+            frame = read(selection=request.selection, columns=request.columns)
+            note = stray_rows(frame, day)
         else:
-            whole = read_day(target.buffer, data_type, key=key)
-            self._keep(self.keeping.cache, key, version, whole)
-            frame = _select(whole, symbols, columns)
+            whole = read()
+            note = stray_rows(whole, day)
+            self._keep(self.keeping.cache, key, version, whole, note)
+            frame = _select(whole, *wanted)
+        size = target.size
+        target.abort()  # the stored bytes have done their work
         replaced = key in self._kept and self._kept[key] != version
-        return self._dress(day, frame), target.size, "replaced" if replaced else "loaded"
+        return self._day_of(day, key, "replaced" if replaced else "loaded", size, frame, note)
 
-    def _keep(self, cache: DayCache, key: str, version: Version, frame: pl.DataFrame) -> None:
+    def _day_of(
+        self, day: date, key: str, status: Status, size: int, frame: pl.DataFrame, note: str
+    ) -> Day:
+        if note and self.request.strict:
+            raise SchemaError(note, key=key)
+        return DayOutcome(day, key, status, note, size, frame.height), self._dress(day, frame)
+
+    def _keep(
+        self, cache: DayCache, key: str, version: Version, frame: pl.DataFrame, note: str
+    ) -> None:
         try:
-            cache.store(key, version, frame)
+            cache.store(key, version, frame, note)
         except OSError as error:
             reason = error.strerror or type(error).__name__
             self._notes[f"the cache in {cache.folder} cannot be written ({reason})"] = None
@@ -207,13 +233,11 @@ def _versions(cache: DayCache, keys: Iterable[str]) -> dict[str, Version]:
 
 
 def _select(
-    frame: pl.DataFrame, symbols: tuple[str, ...] | None, columns: tuple[str, ...] | None
+    frame: pl.DataFrame, selection: Selection | None, columns: tuple[str, ...] | None
 ) -> pl.DataFrame:
-    import polars as pl
-
     check_columns(columns, frame.columns)
-    if symbols is not None:
-        frame = frame.filter(pl.col("ticker").is_in(list(symbols)))
+    if selection is not None:
+        frame = frame.filter(selection.expression())
     return frame.select(columns or frame.columns)
 
 

@@ -8,10 +8,11 @@ import zoneinfo
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from .errors import FlatnbWarning, LoadError, MissingDaysError
 from .frames.pandas import FrameKind, check_frame_kind, to_pandas
+from .frames.select import Selection, parse_symbols
 from .market.calendar import DateLike, as_date_range, trading_days
 from .market.data_types import DataType, get_data_type
 from .report import HERE, DayOutcome, list_days
@@ -22,17 +23,29 @@ if TYPE_CHECKING:
 Missing = Literal["warn", "raise", "ignore"]
 
 
+class RequestOptions(TypedDict, total=False):
+    """What a user may ask for besides data type and days, for either kind of frame."""
+
+    symbols: Sequence[str] | str | None
+    underlyings: Sequence[str] | str | None
+    columns: Sequence[str] | str | None
+    tz: str
+    missing: Missing
+    strict: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What a user asks for, checked."""
 
     data_type: DataType
     days: tuple[date, ...]
-    symbols: tuple[str, ...] | None
+    selection: Selection | None
     columns: tuple[str, ...] | None
     frame: FrameKind
     tz: str
     missing: Missing
+    strict: bool
 
     @classmethod
     def checked(
@@ -41,11 +54,13 @@ class Request:
         start: DateLike,
         end: DateLike,
         *,
-        symbols: Sequence[str] | str | None,
-        columns: Sequence[str] | str | None,
         frame: FrameKind,
-        tz: str,
-        missing: Missing,
+        symbols: Sequence[str] | str | None = None,
+        underlyings: Sequence[str] | str | None = None,
+        columns: Sequence[str] | str | None = None,
+        tz: str = "UTC",
+        missing: Missing = "warn",
+        strict: bool = False,
     ) -> Request:
         """Check all arguments before anything is fetched.
 
@@ -57,6 +72,11 @@ class Request:
         found = get_data_type(data_type)
         first, last = as_date_range(start, end)
         check_frame_kind(frame)
+        if underlyings is not None and not found.is_options:
+            raise ValueError(
+                f"underlyings={underlyings!r} selects options, and {found.name} holds none; "
+                "use symbols"
+            )
         if missing not in ("warn", "raise", "ignore"):
             raise ValueError(f"missing={missing!r} is unknown; choose 'warn', 'raise' or 'ignore'")
         wanted = _names("columns", columns)
@@ -68,11 +88,12 @@ class Request:
         return cls(
             data_type=found,
             days=tuple(trading_days(first, last)),
-            symbols=_names("symbols", symbols),
+            selection=parse_symbols(_names("symbols", symbols), _names("underlyings", underlyings)),
             columns=wanted,
             frame=frame,
             tz=_time_zone(tz),
             missing=missing,
+            strict=strict,
         )
 
 
@@ -116,6 +137,9 @@ def deliver(request: Request, loaded: Loaded) -> Any:
     if missing and request.missing == "raise":
         message = _message(f"{len(missing)} of {len(report)} days have no file", missing)
         raise MissingDaysError(message, report=report, frame=frame)
+    suspect = [day for day in report.with_status(*HERE) if day.reason]
+    if suspect:
+        _warn(_message(f"{len(suspect)} of {len(report)} days are suspect", suspect))
     if missing and request.missing == "warn":
         _warn(_message(f"{len(missing)} of {len(report)} days have no file", missing))
     if not report.days:
@@ -128,14 +152,12 @@ def deliver(request: Request, loaded: Loaded) -> Any:
 
 def _warn_of_unknown_symbols(request: Request, loaded: Loaded) -> None:
     frame = loaded.frame
-    if not request.symbols or not loaded.report.with_status(*HERE):
+    if request.selection is None or not loaded.report.with_status(*HERE):
         return
-    if "ticker" in frame.columns:
-        found = set(frame["ticker"].unique())
-    else:
-        found = set() if frame.is_empty() else set(request.symbols)
-    unknown = [symbol for symbol in request.symbols if symbol not in found]
-    if unknown:
+    if "ticker" not in frame.columns and not frame.is_empty():
+        return  # not to be told from the other columns
+    tickers = set() if frame.is_empty() else set(frame["ticker"].unique())
+    if unknown := request.selection.not_in(tickers):
         _warn(
             f"symbols={unknown!r} are in none of the loaded days (tickers are case-sensitive: "
             "'BCpC' is not 'BCPC')"

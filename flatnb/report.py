@@ -28,7 +28,7 @@ class DayOutcome:
         before, but downloaded again as the vendor has a newer file; ``"missing"``: there is no
         file; ``"forbidden"``: the keys do not reach it; ``"failed"``: anything else.
     reason
-        Why the day is not in the frame; empty if it is.
+        Why the day is not in the frame; if it is, what is odd about it, mostly nothing.
     size_bytes
         Size of the file in the bucket; 0 if the day is not in the frame.
     rows
@@ -66,7 +66,7 @@ class LoadReport:
         rows = sum(day.rows for day in self.days)
         states = ", ".join(f"{count} {status}" for status, count in counts.items()) or "no days"
         lines = [f"{self.data_type}: {states}; {size}, {rows:,} rows"]
-        lines += list_days([day for day in self.days if day.status not in HERE])
+        lines += list_days([day for day in self.days if day.reason])
         return "\n".join(lines)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
 from .config import Endpoint, find_credentials
 from .days import DayLoader, Keeping, Loaded, Revalidate
@@ -15,7 +15,7 @@ from .download.stats import Statistics
 from .frames.cache import DayCache, cache_folder
 from .frames.pandas import FrameKind
 from .job import Job, LoopThread
-from .load import Missing, Request, deliver
+from .load import Missing, Request, RequestOptions, deliver
 from .market.calendar import DateLike
 from .progress import Bar, Progress
 from .report import LoadReport
@@ -27,13 +27,9 @@ if TYPE_CHECKING:
     from .demo.server import DemoServer
 
 
-class LoadOptions(TypedDict, total=False):
+class LoadOptions(RequestOptions, total=False):
     """The keyword arguments that all ways to load have in common."""
 
-    symbols: Sequence[str] | str | None
-    columns: Sequence[str] | str | None
-    tz: str
-    missing: Missing
     progress: bool | None
 
 
@@ -50,7 +46,7 @@ class FlatSession:
         An AWS profile that holds them.
     endpoint_url, bucket, options_root
         Where the files are; the defaults are the live service.
-    max_retries, timeout, max_pool_connections, max_concurrent
+    max_retries, timeout, max_pool_connections, max_concurrent, max_unpacked_bytes
         As `AsyncS3Downloader` takes them; ``max_concurrent`` is also how many days are in memory
         before they are decoded.
     cache
@@ -90,6 +86,7 @@ class FlatSession:
         cache: bool | str | os.PathLike[str] = True,
         revalidate: Revalidate = "recent",
         offline: bool = False,
+        max_unpacked_bytes: int | None = None,
     ) -> None:
         self._credentials = find_credentials(access_key_id, secret_access_key, profile=profile)
         self.catalog = S3Catalog(bucket, options_root)
@@ -102,6 +99,7 @@ class FlatSession:
             timeout,
             max_pool_connections,
             max_concurrent,
+            max_unpacked_bytes=max_unpacked_bytes,
         )
         self._keeping = _keeping(cache, revalidate, offline, endpoint_url, bucket)
         self._server: DemoServer | None = None
@@ -191,10 +189,12 @@ class FlatSession:
         end: DateLike,
         *,
         symbols: Sequence[str] | str | None = None,
+        underlyings: Sequence[str] | str | None = None,
         columns: Sequence[str] | str | None = None,
         frame: FrameKind = "polars",
         tz: str = "UTC",
         missing: Missing = "warn",
+        strict: bool = False,
         progress: bool | None = None,
     ) -> Any:
         """Load the files of a range of days into one frame.
@@ -211,6 +211,10 @@ class FlatSession:
             timestamps. Weekends and holidays between them are left out.
         symbols
             Only these tickers, exactly as the vendor writes them (upper and lower case differ).
+            ``"O:SPY*"`` is every contract of SPY.
+        underlyings
+            Only options with these OCC roots: ``"SPX"`` has none of SPXW's contracts. Together
+            with ``symbols``: both.
         columns
             Only these columns; ``date`` is always there.
         frame
@@ -220,6 +224,8 @@ class FlatSession:
         missing
             What to do about a trading day without a file: ``"warn"``, ``"raise"`` or ``"ignore"``.
             `last_report` tells of it in any case.
+        strict
+            Whether a day with rows that are not of that day fails; else it is warned of.
         progress
             Whether to show a progress bar; None: in a notebook or a terminal.
 
@@ -243,11 +249,13 @@ class FlatSession:
             data_type,
             start,
             end,
-            symbols=symbols,
-            columns=columns,
             frame=frame,
+            symbols=symbols,
+            underlyings=underlyings,
+            columns=columns,
             tz=tz,
             missing=missing,
+            strict=strict,
             progress=progress,
         ).result()
 
@@ -291,12 +299,9 @@ class FlatSession:
         start: DateLike,
         end: DateLike,
         *,
-        symbols: Sequence[str] | str | None = None,
-        columns: Sequence[str] | str | None = None,
         frame: FrameKind = "polars",
-        tz: str = "UTC",
-        missing: Missing = "warn",
         progress: bool | None = None,
+        **options: Unpack[RequestOptions],
     ) -> Job[Any]:
         """As `load`, in the background: returns at once with a handle on the work.
 
@@ -307,16 +312,7 @@ class FlatSession:
         """
         if not self._finalizer.alive:
             raise RuntimeError("this session is closed; make a new one")
-        request = Request.checked(
-            data_type,
-            start,
-            end,
-            symbols=symbols,
-            columns=columns,
-            frame=frame,
-            tz=tz,
-            missing=missing,
-        )
+        request = Request.checked(data_type, start, end, frame=frame, **options)
         counts = Progress(files=len(request.days))
         return Job(
             self._load(request, counts),

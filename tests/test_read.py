@@ -15,8 +15,11 @@ from hypothesis import strategies as st
 
 from flatnb import DATA_TYPES, SchemaError
 from flatnb.download.gunzip import GzipFault, unpack
+from flatnb.frames import read as frames_read
 from flatnb.frames.pandas import to_pandas
-from flatnb.frames.read import empty_day, read_day
+from flatnb.frames.read import empty_day
+from flatnb.frames.select import parse_symbols
+from flatnb.market.data_types import DataType
 from tests.servers.csv_payloads import (
     BROKEN_CSV,
     SAME_FRAME_CSV,
@@ -32,6 +35,14 @@ from tests.servers.payloads import DAMAGED_GZIP, DAY_KEY, HEADER, SOUND_GZIP, bo
 DAILY = DATA_TYPES["stocks_daily"]
 CSV = day_csv()
 COLUMNS = HEADER.decode().split(",")
+
+
+def read_day(
+    data: bytes, data_type: DataType, *, symbols: list[str] | None = None, **arguments: Any
+) -> pl.DataFrame:
+    """The frame of a file that comes in one chunk."""
+    selection = parse_symbols(symbols, None)
+    return frames_read.read_day(lambda: [data], data_type, selection=selection, **arguments)
 
 
 def read(plain: bytes, **arguments: Any) -> pl.DataFrame:

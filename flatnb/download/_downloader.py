@@ -25,9 +25,6 @@ T = TypeVar("T")
 
 LocalPath = str | os.PathLike[str]
 
-MAX_UNPACKED_BYTES = 64 * 10**9
-"""What one object may unpack to, in memory: a day of option quotes does not fit anyway."""
-
 
 class Downloader:
     """The part of a downloader that needs no I/O; see its two subclasses."""
@@ -41,17 +38,21 @@ class Downloader:
         max_pool_connections: int,
         backoff_s: float,
         listener: Listener | None,
+        max_unpacked_bytes: int | None,
         new_latch: Callable[[], Latch],
     ) -> None:
         check_endpoint(endpoint_url)
         check_at_least("max_retries", max_retries, 0)
         check_at_least("max_pool_connections", max_pool_connections, 1)
+        if max_unpacked_bytes is not None:
+            check_at_least("max_unpacked_bytes", max_unpacked_bytes, 1)
         _check_positive("timeout", timeout)
         _check_positive("backoff_s", backoff_s)
         self.endpoint_url = endpoint_url
         self.max_retries = max_retries
         self.timeout = timeout
         self.max_pool_connections = max_pool_connections
+        self.max_unpacked_bytes = max_unpacked_bytes
         self.statistics = Statistics()
         self._credentials = _checked(credentials)
         self._listener = listener
@@ -101,7 +102,7 @@ class Downloader:
         return f"{type(self).__name__}(endpoint_url={self.endpoint_url!r})"
 
     def _to_memory(self, bucket: str, key: str, decompress: bool) -> Core[io.BytesIO]:
-        finish = partial(_into_bytes_io, key, decompress)
+        finish = partial(_into_bytes_io, key, decompress, self.max_unpacked_bytes)
         return download(self._context, *checked_name(bucket, key), MemoryTarget(), finish)
 
     def _to_file(
@@ -109,7 +110,7 @@ class Downloader:
     ) -> Core[None]:
         bucket, key = checked_name(bucket, key)
         target = FileTarget(Path(local_path))
-        finish = partial(_into_file, key, decompress)
+        finish = partial(_into_file, key, decompress, self.max_unpacked_bytes)
         yield from download(self._context, bucket, key, target, finish)
 
 
@@ -119,23 +120,33 @@ def _is_gzip(key: str, target: Target) -> bool:
 
 
 def _into_bytes_io(
-    key: str, decompress: bool, target: MemoryTarget, _: Version | None
+    key: str,
+    decompress: bool,
+    max_unpacked_bytes: int | None,
+    target: MemoryTarget,
+    _: Version | None,
 ) -> io.BytesIO:
     if not _is_gzip(key, target):
         return io.BytesIO(target.buffer)
     # What is asked for packed is unpacked all the same, block by block, to verify it.
-    blocks = unpack(target.chunks(), max_unpacked_bytes=MAX_UNPACKED_BYTES)
+    blocks = unpack(target.chunks(), max_unpacked_bytes=max_unpacked_bytes)
     if decompress:
         return io.BytesIO(b"".join(blocks))
     _exhaust(blocks)
     return io.BytesIO(target.buffer)
 
 
-def _into_file(key: str, decompress: bool, target: FileTarget, _: Version | None) -> None:
+def _into_file(
+    key: str,
+    decompress: bool,
+    max_unpacked_bytes: int | None,
+    target: FileTarget,
+    _: Version | None,
+) -> None:
     if not _is_gzip(key, target):
         target.commit()
         return
-    blocks = unpack(target.chunks(), max_unpacked_bytes=None)
+    blocks = unpack(target.chunks(), max_unpacked_bytes=max_unpacked_bytes)
     if not decompress:
         _exhaust(blocks)
         target.commit()

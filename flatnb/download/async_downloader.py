@@ -69,6 +69,8 @@ class AsyncS3Downloader(Downloader):
         Upper bound of the first retry's delay in seconds; it doubles with each retry.
     listener
         Called with each `flatnb.download.events.Event`.
+    max_unpacked_bytes
+        A file that unpacks to more is refused; None: 100 times its packed size, or 1 GB.
 
     Raises
     ------
@@ -94,6 +96,7 @@ class AsyncS3Downloader(Downloader):
         *,
         backoff_s: float = 0.5,
         listener: Listener | None = None,
+        max_unpacked_bytes: int | None = None,
     ) -> None:
         super().__init__(
             credentials,
@@ -103,6 +106,7 @@ class AsyncS3Downloader(Downloader):
             max_pool_connections,
             backoff_s,
             listener,
+            max_unpacked_bytes,
             asyncio.Event,
         )
         check_at_least("max_concurrent", max_concurrent, 1)

@@ -50,6 +50,8 @@ class SyncS3Downloader(Downloader):
         Upper bound of the first retry's delay in seconds; it doubles with each retry.
     listener
         Called with each `flatnb.download.events.Event`, from any thread.
+    max_unpacked_bytes
+        A file that unpacks to more is refused; None: 100 times its packed size, or 1 GB.
 
     Raises
     ------
@@ -74,6 +76,7 @@ class SyncS3Downloader(Downloader):
         *,
         backoff_s: float = 0.5,
         listener: Listener | None = None,
+        max_unpacked_bytes: int | None = None,
     ) -> None:
         super().__init__(
             credentials,
@@ -83,6 +86,7 @@ class SyncS3Downloader(Downloader):
             max_pool_connections,
             backoff_s,
             listener,
+            max_unpacked_bytes,
             threading.Event,
         )
         self._slots = threading.Semaphore(max_pool_connections)

@@ -10,12 +10,16 @@ import os
 import re
 import secrets
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 CHUNK_BYTES = 1 << 20
+
+SPILL_BYTES = 64 << 20
+"""Larger objects do not stay in memory: eight at once are half a gigabyte."""
 
 
 class Aborted(Exception):  # noqa: N818 - a signal between threads, never seen by users
@@ -72,6 +76,80 @@ class MemoryTarget:
         self._buffer = bytearray()
 
 
+class _SharedFile:
+    """An open file that several threads write to and read from by offset, until it is closed."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+
+    def write(self, offset: int, data: bytes | memoryview) -> None:
+        with self._open() as file:
+            file.seek(offset)
+            view = memoryview(data)
+            while view:
+                view = view[file.write(view) :]
+
+    def read_chunks(self, size: int) -> Iterator[memoryview]:
+        for offset in range(0, size, CHUNK_BYTES):
+            with self._open() as file:
+                file.seek(offset)
+                chunk = file.read(min(CHUNK_BYTES, size - offset))
+            yield memoryview(chunk)
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[IO[bytes]]:
+        with self._lock:
+            if self._file.closed:
+                raise Aborted
+            yield self._file
+
+
+class SpillTarget(_SharedFile):
+    """Keeps the object in memory, or in an unnamed temporary file if it is large.
+
+    The system removes that file when it is closed, also if the process is killed.
+
+    Parameters
+    ----------
+    folder
+        Where the file would be; None: the system's temporary folder, which may be memory.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+        self._size = 0
+        super().__init__(self._new_file())
+
+    def _new_file(self) -> tempfile.SpooledTemporaryFile[bytes]:
+        return tempfile.SpooledTemporaryFile(
+            SPILL_BYTES, dir=str(self._folder) if self._folder else None
+        )
+
+    def allocate(self, size: int | None) -> None:
+        with self._open() as file:
+            file.close()
+            self._file = new = self._new_file()
+            if size is not None and size > SPILL_BYTES:
+                new.rollover()
+        self._size = size or 0
+
+    def write(self, offset: int, data: bytes | memoryview) -> None:
+        super().write(offset, data)
+        self._size = max(self._size, offset + len(data))
+
+    def chunks(self) -> Iterator[memoryview]:
+        return self.read_chunks(self._size)
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    def abort(self) -> None:
+        with self._lock:
+            self._file.close()
+
+
 class FileTarget:
     """Writes to a temporary file in the folder of ``path``, which `commit` puts in its place.
 
@@ -93,7 +171,7 @@ class FileTarget:
         self._size = max(self._size, offset + len(data))
 
     def chunks(self) -> Iterator[memoryview]:
-        return self._part.chunks(self._size)
+        return self._part.read_chunks(self._size)
 
     @property
     def size(self) -> int:
@@ -107,7 +185,7 @@ class FileTarget:
         self._part.abort()
 
 
-class PartFile:
+class PartFile(_SharedFile):
     """A temporary file beside its final path; created at once, exclusively.
 
     Raises
@@ -127,32 +205,17 @@ class PartFile:
         self.path = path
         self._temporary = path.parent / _part_name(path.name)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        self._file = os.fdopen(os.open(self._temporary, flags, 0o666), "r+b", buffering=0)
-        self._lock = threading.Lock()
+        super().__init__(os.fdopen(os.open(self._temporary, flags, 0o666), "r+b", buffering=0))
 
     def truncate(self, size: int) -> None:
-        with self._open():
-            self._file.truncate(0)
-            self._file.truncate(size)
-
-    def write(self, offset: int, data: bytes | memoryview) -> None:
-        with self._open():
-            self._file.seek(offset)
-            view = memoryview(data)
-            while view:
-                view = view[self._file.write(view) :]
-
-    def chunks(self, size: int) -> Iterator[memoryview]:
-        for offset in range(0, size, CHUNK_BYTES):
-            with self._open():
-                self._file.seek(offset)
-                chunk = self._file.read(min(CHUNK_BYTES, size - offset))
-            yield memoryview(chunk)
+        with self._open() as file:
+            file.truncate(0)
+            file.truncate(size)
 
     def commit(self) -> None:
-        with self._open():
-            os.fsync(self._file.fileno())
-            self._file.close()
+        with self._open() as file:
+            os.fsync(file.fileno())
+            file.close()
             self._temporary.replace(self.path)
         sync_folder(self.path.parent)
 
@@ -161,13 +224,6 @@ class PartFile:
             if not self._file.closed:
                 self._file.close()
                 self._temporary.unlink(missing_ok=True)
-
-    @contextlib.contextmanager
-    def _open(self) -> Iterator[None]:
-        with self._lock:
-            if self._file.closed:
-                raise Aborted
-            yield
 
 
 def sync_folder(folder: Path) -> None:

@@ -14,11 +14,12 @@ from ..download.stats import format_bytes
 from ..download.targets import PartFile
 from ..download.transfer import Version
 from .schema import check_columns
+from .select import Selection
 
 if TYPE_CHECKING:
     import polars as pl
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 """Part of every entry: raised when what `read_day` makes of a file changes."""
 
 # Measured on a day of 1.8M rows: lz4 with groups of 50,000 rows is quick to write, and a few
@@ -67,8 +68,12 @@ class DayCache:
             return None
         return Version(int(told["flatnb.size_bytes"]), told["flatnb.etag"])
 
+    def note(self, key: str) -> str:
+        """What is odd about a day that is here."""
+        return str(_metadata(self._path(key)).get("flatnb.note", ""))
+
     def read(
-        self, key: str, symbols: Sequence[str] | None, columns: Sequence[str] | None
+        self, key: str, selection: Selection | None, columns: Sequence[str] | None
     ) -> pl.DataFrame | None:
         """What `read_day` would give; None if the entry is gone or damaged.
 
@@ -83,14 +88,14 @@ class DayCache:
             lazy = pl.scan_parquet(self._path(key), glob=False)
             names = lazy.collect_schema().names()
             check_columns(columns, names)
-            if symbols is not None:
-                lazy = lazy.filter(pl.col("ticker").is_in(list(symbols)))
+            if selection is not None:
+                lazy = lazy.filter(selection.expression())
             return lazy.select(columns or names).collect()
         except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
             return None
 
-    def store(self, key: str, version: Version, frame: pl.DataFrame) -> None:
-        """Keep what `read_day` made of a whole file.
+    def store(self, key: str, version: Version, frame: pl.DataFrame, note: str = "") -> None:
+        """Keep what `read_day` made of a whole file, with a note on it.
 
         Raises
         ------
@@ -109,6 +114,7 @@ class DayCache:
                 "flatnb.key": key,
                 "flatnb.etag": version.etag,
                 "flatnb.size_bytes": str(version.size_bytes),
+                "flatnb.note": note,
             },
         )
         part = PartFile(path)

@@ -2,51 +2,50 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ..download.gunzip import MAGIC, unpack
 from ..errors import SchemaError
 from ..market.data_types import ColumnType, DataType
+from .decode import BLOCK_BYTES, Chunks, header_and_rows, whole_lines
 from .schema import Binding, bind_header, find_fault
-from .select import rows_of
+from .select import Selection
 
 if TYPE_CHECKING:
     import polars as pl
 
-MAX_UNPACKED_BYTES = 8 * 10**9
-"""What one day's file may unpack to; a day of stock minutes is about 0.1 GB."""
-
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_BLOCKS_AT_ONCE = 256 * 1024 * 1024 // BLOCK_BYTES
+"""A day of minutes is parsed at once, as polars does that best; a day of quotes by pieces."""
 
 
 def read_day(
-    data: bytes | bytearray | memoryview,
+    chunks: Callable[[], Chunks],
     data_type: DataType,
     *,
     key: str,
-    symbols: Sequence[str] | None = None,
+    selection: Selection | None = None,
     columns: Sequence[str] | None = None,
-    max_unpacked_bytes: int | None = MAX_UNPACKED_BYTES,
+    max_unpacked_bytes: int | None = None,
 ) -> pl.DataFrame:
     """Read one day's file.
 
+    It is never in memory unpacked as a whole, but for the rows that are wanted.
+
     Parameters
     ----------
-    data
-        The file as stored: gzip, or plain CSV.
+    chunks
+        Gives the file as stored: gzip, or plain CSV. Called again where something is at fault.
     data_type
         What it holds. Columns are bound by name, never by position or by looking at values.
     key
         Its key, for messages; a key that ends in ``.gz`` must be gzip.
-    symbols
-        Keep only rows with these tickers, exactly as written. The other rows are not parsed, but
-        for their tickers, where that saves time.
+    selection
+        Keep only rows with these tickers. The other rows are not parsed where that can be told
+        from the text.
     columns
         Keep only these columns, in this order.
     max_unpacked_bytes
-        Refuse a file that unpacks to more.
+        As `flatnb.download.gunzip.unpack` takes it.
 
     Returns
     -------
@@ -64,101 +63,125 @@ def read_day(
     ValueError
         If ``columns`` names one that the file does not have.
     """
-    if symbols is not None:
+
+    def read(in_text: Selection | None) -> pl.DataFrame:
+        header, rows = header_and_rows(chunks(), key, max_unpacked_bytes)
+        reader = _Reader(bind_header(header, data_type, key), key, selection, columns)
+        if in_text and in_text.finds_text(header):
+            rows = whole_lines(in_text.rows_of(rows))
+        return reader.read(rows)
+
+    if selection is None:
+        return read(None)
+    try:
+        return read(selection)
+    except SchemaError:
         # Whatever is odd about the few rows, the whole file tells better, with its line.
-        with contextlib.suppress(SchemaError):
-            rows = rows_of(_blocks(data, key, max_unpacked_bytes), symbols)
-            if rows is not None:
-                return _read_csv(rows, data_type, key, symbols, columns)
-    csv = b"".join(_blocks(data, key, max_unpacked_bytes))
-    return _read_csv(csv, data_type, key, symbols, columns)
-
-
-def _read_csv(
-    csv: bytes,
-    data_type: DataType,
-    key: str,
-    symbols: Sequence[str] | None,
-    columns: Sequence[str] | None,
-) -> pl.DataFrame:
-    import polars as pl
-
-    csv = csv.removeprefix(_BYTE_ORDER_MARK)
-    binding = bind_header(csv[: csv.find(b"\n") + 1 or None], data_type, key)
-    selected = binding.select(columns)
-    frame = _parse(csv, binding, selected, key, with_ticker=symbols is not None)
-    if symbols is not None:
-        frame = frame.filter(pl.col("ticker").is_in(list(symbols)))
-    return _with_times(frame.select(selected), binding.columns)
+        return read(None)
 
 
 def empty_day(data_type: DataType, *, columns: Sequence[str] | None = None) -> pl.DataFrame:
     """What `read_day` gives for a file without rows."""
-    import polars as pl
-
     binding = Binding(dict(data_type.columns), tuple(data_type.columns))
-    frame = pl.DataFrame(schema=_dtypes(binding.columns))
-    return _with_times(frame.select(binding.select(columns)), binding.columns)
+    return _Reader(binding, "", None, columns).read(())
 
 
-def _blocks(
-    data: bytes | bytearray | memoryview, key: str, max_unpacked_bytes: int | None
-) -> Iterator[bytes]:
-    if key.endswith(".gz") or bytes(data[:2]) == MAGIC:
-        return unpack([data], max_unpacked_bytes=max_unpacked_bytes)
-    return iter([bytes(data)])
-
-
-def _parse(
-    csv: bytes, binding: Binding, selected: Sequence[str], key: str, *, with_ticker: bool
-) -> pl.DataFrame:
-    """Parse all rows and prove that none was bent to fit.
+class _Reader:
+    """Parses the rows of one file and proves that none was bent to fit.
 
     polars fills a short row with nulls and takes a NUL for a character. No known column may be
     empty, so a null tells of a short row if the row's last column is among the parsed. Where not
     all columns are parsed, polars does not see a long row: the commas tell of it.
     """
-    import polars as pl
 
-    names = list(binding.columns)
-    parsed = {*selected, names[-1]} | ({"ticker"} if with_ticker else set())
-    if b'"' in csv:
-        parsed = set(names)  # a quoted comma separates nothing, so commas tell nothing
-    elif len(parsed) < len(names) and csv.count(b",") > (len(names) - 1) * _line_count(csv):
-        raise find_fault(csv, binding, key, "it holds rows with too many fields")
-    try:
-        frame = pl.read_csv(
-            csv,
-            schema=_dtypes(binding.columns),
-            columns=[name for name in names if name in parsed],
-            null_values=None,
-            extra_columns="raise",
-        )
-    except pl.exceptions.PolarsError as error:
-        raise find_fault(csv, binding, key, f"polars: {error}") from error
-    if symptom := _symptom(frame, csv, binding):
-        raise find_fault(csv, binding, key, symptom)
-    return frame
+    def __init__(
+        self,
+        binding: Binding,
+        key: str,
+        selection: Selection | None,
+        columns: Sequence[str] | None,
+    ) -> None:
+        self._binding = binding
+        self._key = key
+        self._selection = selection
+        self._selected = binding.select(columns)
+        self._lines = 1
+
+    def read(self, rows: Iterable[bytes]) -> pl.DataFrame:
+        """Read blocks of whole lines."""
+        import polars as pl
+
+        frames = [self._narrow(self._parse(blocks)) for blocks in _by_many(rows)]
+        return pl.concat(frames, rechunk=False)
+
+    def _narrow(self, frame: pl.DataFrame) -> pl.DataFrame:
+        import polars as pl
+
+        if self._selection is not None:
+            frame = frame.filter(self._selection.expression())
+        frame = frame.select(self._selected)
+        times = [name for name in frame.columns if self._binding.columns[name] == "timestamp"]
+        return frame.with_columns(pl.col(times).cast(pl.Datetime("ns", "UTC")))
+
+    def _parse(self, blocks: list[bytes]) -> pl.DataFrame:
+        import polars as pl
+
+        names = list(self._binding.columns)
+        lines = sum(map(_line_count, blocks))
+        parsed = {*self._selected, names[-1]} | ({"ticker"} if self._selection else set())
+        if any(b'"' in block for block in blocks):
+            parsed = set(names)  # a quoted comma separates nothing, so commas tell nothing
+        elif len(parsed) < len(names):
+            commas = sum(block.count(b",") for block in blocks)
+            if commas > (len(names) - 1) * lines:
+                raise self._fault(blocks, "it holds rows with too many fields")
+        try:
+            frame = pl.read_csv(
+                blocks,
+                has_header=False,
+                schema=_dtypes(self._binding.columns),
+                columns=[at for at, name in enumerate(names) if name in parsed],
+                null_values=None,
+                extra_columns="raise",
+            )
+        except pl.exceptions.PolarsError as error:
+            raise self._fault(blocks, f"polars: {error}") from error
+        if frame.height != lines:
+            raise self._fault(blocks, f"{frame.height} rows were read from {lines} lines")
+        if any(b"\0" in block for block in blocks):
+            raise self._fault(blocks, "it holds NUL bytes")
+        if symptom := self._symptom(frame):
+            raise self._fault(blocks, symptom)
+        self._lines += lines
+        return frame
+
+    def _symptom(self, frame: pl.DataFrame) -> str | None:
+        import polars as pl
+        import polars.selectors as cs
+
+        known = frame.select(pl.col(name for name in frame.columns if name in self._binding.known))
+        if any(column.null_count() for column in known):
+            return "it holds empty cells or short rows"
+        finite = known.select(pl.all_horizontal(True, cs.float().is_finite().all()))
+        return None if all(finite.to_series()) else "it holds numbers that are not finite"
+
+    def _fault(self, blocks: list[bytes], symptom: str) -> SchemaError:
+        return find_fault(blocks, self._binding, self._key, symptom, lines_before=self._lines)
 
 
-def _symptom(frame: pl.DataFrame, csv: bytes, binding: Binding) -> str | None:
-    import polars as pl
-    import polars.selectors as cs
-
-    lines = _line_count(csv) - 1
-    if frame.height != lines:
-        return f"{frame.height} rows were read from {lines} lines"
-    if b"\0" in csv:
-        return "it holds NUL bytes"
-    known = frame.select(pl.col(name for name in frame.columns if name in binding.known))
-    if any(column.null_count() for column in known):
-        return "it holds empty cells or short rows"
-    finite = known.select(pl.all_horizontal(True, cs.float().is_finite().all()))
-    return None if all(finite.to_series()) else "it holds numbers that are not finite"
+def _by_many(blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """The blocks in lists, at least one, of those that are parsed at once."""
+    pending: list[bytes] = []
+    for block in blocks:
+        if len(pending) == _BLOCKS_AT_ONCE:
+            yield pending
+            pending = []
+        pending.append(block)
+    yield pending
 
 
-def _line_count(csv: bytes) -> int:
-    return csv.count(b"\n") + (not csv.endswith(b"\n"))
+def _line_count(block: bytes) -> int:
+    return block.count(b"\n") + (not block.endswith(b"\n"))
 
 
 def _dtypes(columns: dict[str, ColumnType]) -> dict[str, pl.DataType]:
@@ -171,10 +194,3 @@ def _dtypes(columns: dict[str, ColumnType]) -> dict[str, pl.DataType]:
         "timestamp": pl.Int64(),
     }
     return {name: dtypes[column_type] for name, column_type in columns.items()}
-
-
-def _with_times(frame: pl.DataFrame, columns: dict[str, ColumnType]) -> pl.DataFrame:
-    import polars as pl
-
-    times = [name for name in frame.columns if columns[name] == "timestamp"]
-    return frame.with_columns(pl.col(times).cast(pl.Datetime("ns", "UTC")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..errors import SchemaError
@@ -83,17 +83,31 @@ def bind_header(header: bytes, data_type: DataType, key: str) -> Binding:
     return Binding(types, tuple(data_type.columns))
 
 
-def find_fault(data: bytes, binding: Binding, key: str, symptom: str) -> SchemaError:
-    """Say which line is at fault, by reading slowly what the fast reader stumbled over."""
+def find_fault(
+    blocks: Iterable[bytes], binding: Binding, key: str, symptom: str, *, lines_before: int
+) -> SchemaError:
+    """Say which line is at fault, by reading slowly what the fast reader stumbled over.
+
+    Parameters
+    ----------
+    blocks
+        Whole lines, without the header.
+    lines_before
+        How many lines of the file come before them.
+    """
     names = list(binding.columns)
-    reader = csv.reader(io.StringIO(data.decode("utf-8", "replace"), newline=""), strict=True)
+    texts = (io.StringIO(block.decode("utf-8", "replace"), newline="") for block in blocks)
+    reader = csv.reader((line for text in texts for line in text), strict=True)
+
+    def fault(reason: str) -> SchemaError:
+        return SchemaError(reason, key=key, line=lines_before + reader.line_num)
+
     try:
-        next(reader)
         for row in reader:
             if reason := _row_fault(row, names, binding):
-                return SchemaError(reason, key=key, line=reader.line_num)
+                return fault(reason)
     except csv.Error as error:
-        return SchemaError(f"no valid CSV: {error}", key=key, line=reader.line_num)
+        return fault(f"no valid CSV: {error}")
     return SchemaError(symptom, key=key)
 
 

@@ -1,72 +1,162 @@
-"""The rows of a few tickers, found in a file's text without parsing the others.
+"""Which tickers are wanted, and their rows found in a file's text without parsing the others.
 
-No order of the rows is trusted: every line's beginning is looked at. One pass looks for all
-tickers at once (Aho-Corasick, as polars has it), over blocks that stay in the CPU's cache.
+No order of the rows is trusted: the beginning of every line is looked at. All tickers are looked
+for at once, by one regular expression over bytes whose alternatives share their beginnings;
+measured, it is the quickest way that Python has, from one ticker to a thousand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-MOST_SYMBOLS = 200
-"""For more, parsing the whole file is as quick."""
+if TYPE_CHECKING:
+    import polars as pl
 
-_BLOCK_BYTES = 512 * 1024
+_MOST = 2000
+"""For more, parsing all rows is as quick."""
+
+_CONTRACT = r"[0-9]{6}[CP][0-9]{8}"
+"""What follows the root in an OCC symbol: expiry, type and strike."""
 
 
-def rows_of(blocks: Iterator[bytes], symbols: Sequence[str]) -> bytes | None:
-    """The header and the rows whose first field is one of ``symbols``, in file order.
+@dataclass(frozen=True)
+class Selection:
+    """The wanted tickers of a load.
+
+    Attributes
+    ----------
+    symbols
+        Tickers, exactly as the vendor writes them.
+    roots
+        OCC roots of options: ``SPX`` is every contract of SPX and none of SPXW.
+    """
+
+    symbols: tuple[str, ...] = ()
+    roots: tuple[str, ...] = ()
+
+    def expression(self) -> pl.Expr:
+        """The rows that are wanted, as a polars filter."""
+        import polars as pl
+
+        ticker = pl.col("ticker")
+        wanted = ticker.is_in(list(self.symbols))
+        for root in self.roots:
+            # The range, of which Parquet's statistics know, spares reading the other row groups.
+            in_range = (ticker >= f"O:{root}0") & (ticker < f"O:{root}:")
+            wanted |= in_range & ticker.str.contains(f"^{_contracts(root)}$")
+        return wanted
+
+    def not_in(self, tickers: Iterable[str]) -> list[str]:
+        """What is wanted, as a user writes it, and is none of ``tickers``."""
+        there = set(tickers)
+        roots = {ticker[2:-15] for ticker in there if re.fullmatch(f"O:.+{_CONTRACT}", ticker)}
+        return [symbol for symbol in self.symbols if symbol not in there] + [
+            f"O:{root}*" for root in self.roots if root not in roots
+        ]
+
+    def finds_text(self, header: bytes) -> bool:
+        """Whether `rows_of` can be used for a file with this first line."""
+        return (
+            header.startswith(b"ticker,")
+            and len(self.symbols) + len(self.roots) <= _MOST
+            and not any(set(symbol) & set('",\r\n') for symbol in self.symbols)
+        )
+
+    def rows_of(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        """The lines that may hold wanted rows, in file order; each row has to be parsed to tell.
+
+        Parameters
+        ----------
+        blocks
+            Blocks of whole lines. All are taken, so that the file's checksum is verified.
+        """
+        for block in blocks:
+            if _is_plain(block):
+                rows = self._pattern.findall(b"\n" + block)
+                if rows:
+                    yield b"".join(rows)[1:] + b"\n"
+            else:
+                yield block
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[bytes]:
+        tree: dict[str, Any] = {}
+        for symbol in self.symbols:
+            _plant(tree, symbol, ",")
+        for root in self.roots:
+            _plant(tree, f"O:{root}", f"{_CONTRACT},")
+        return re.compile(f"\n{_alternatives(tree)}[^\n]*".encode())
+
+
+def _plant(tree: dict[str, Any], word: str, end: str) -> None:
+    for letter in word:
+        tree = tree.setdefault(re.escape(letter), {})
+    tree[end] = {}
+
+
+def _alternatives(tree: dict[str, Any]) -> str:
+    branches = [letter + (_alternatives(rest) if rest else "") for letter, rest in tree.items()]
+    return branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})"
+
+
+def _contracts(root: str) -> str:
+    return f"O:{re.escape(root)}{_CONTRACT}"
+
+
+def _is_plain(block: bytes) -> bool:
+    """Whether the bytes between line breaks are the rows, and their beginnings the tickers."""
+    if b"\0" in block or not (block.isascii() or _is_utf8(block)):
+        return False
+    if b'"' not in block:
+        return True
+    inside = block.split(b'"')[1::2]
+    return (
+        block.count(b'"') % 2 == 0
+        and not block.startswith(b'"')
+        and b'\n"' not in block
+        and b"\n" not in b"".join(inside)
+    )
+
+
+def _is_utf8(block: bytes) -> bool:
+    try:
+        block.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def parse_symbols(
+    symbols: Sequence[str] | None, underlyings: Sequence[str] | None
+) -> Selection | None:
+    """What a user asks for; None for everything.
 
     Parameters
     ----------
-    blocks
-        The file's text, in order, in pieces of any size; all of it is taken, so that its
-        checksum is verified.
+    symbols
+        Tickers; ``"O:SPY*"`` is every contract with the OCC root SPY.
+    underlyings
+        OCC roots.
 
-    Returns
-    -------
-    bytes or None
-        None where the text alone does not tell: the ticker is not the first column, something is
-        quoted, or it is no clean UTF-8. Such a file must be parsed whole.
+    Raises
+    ------
+    ValueError
+        If a ``*`` stands for anything else.
     """
-    import polars as pl
-
-    if len(symbols) > MOST_SYMBOLS or any(set(symbol) & set('",\r\n') for symbol in symbols):
+    if symbols is None and underlyings is None:
         return None
-    starts = [f"\n{symbol}," for symbol in symbols]
-    lines = _whole_lines(blocks)
-    header, newline, first = next(lines, b"").partition(b"\n")
-    if not header.removeprefix(b"\xef\xbb\xbf").startswith(b"ticker,"):
-        return None
-    found = [header + newline]
-    for block in _chain(first, lines):
-        if b'"' in block or b"\0" in block:
-            return None
-        text = b"\n" + block
-        try:
-            series = pl.Series([text.decode("utf-8")])
-        except UnicodeDecodeError:
-            return None
-        for at in series.str.find_many(starts).item():
-            end = text.find(b"\n", at + 1)
-            found.append(text[at + 1 :] if end < 0 else text[at + 1 : end + 1])
-    return b"".join(found)
-
-
-def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
-
-
-def _whole_lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same text in larger blocks that end with a line, but for the last."""
-    pending: list[bytes] = []
-    size = 0
-    for block in blocks:
-        pending.append(block)
-        size += len(block)
-        if size >= _BLOCK_BYTES and b"\n" in block:
-            lines, newline, rest = b"".join(pending).rpartition(b"\n")
-            yield lines + newline
-            pending, size = [rest], len(rest)
-    yield b"".join(pending)
+    exact = [symbol for symbol in symbols or () if not symbol.endswith("*")]
+    roots = [symbol for symbol in symbols or () if symbol.endswith("*")]
+    for symbol in roots:
+        if not re.fullmatch(r"O:[^*:]+\*", symbol):
+            raise ValueError(
+                f"symbols holds {symbol!r}: a * stands only for all contracts of one OCC root, "
+                "as in 'O:SPY*'"
+            )
+    wanted = [symbol[2:-1] for symbol in roots]
+    wanted += [root.removeprefix("O:") for root in underlyings or ()]
+    return Selection(tuple(exact), tuple(dict.fromkeys(wanted)))
