@@ -34,7 +34,7 @@ OpenSession = Callable[..., FlatSession]
 def days(fault_server: FaultServer) -> FaultServer:
     """The fault server with three days of daily bars."""
     for key in KEYS:
-        fault_server.put(key, gz(day_csv()))
+        fault_server.put(key, gz(day_csv(key=key)))
     return fault_server
 
 
@@ -88,7 +88,7 @@ def test_a_first_load_by_symbols_fills_the_cache(
 def test_a_replaced_file_is_downloaded_again(open_session: OpenSession, days: FaultServer) -> None:
     """One listing tells it of all days, and the report says so."""
     open_session().load(*LOAD)
-    days.put(KEYS[1], gz(day_csv(["NEW"])))
+    days.put(KEYS[1], gz(day_csv(["NEW"], KEYS[1])))
     days.forget_requests()
     session = open_session(revalidate="always")
     frame = session.load(*LOAD)
@@ -105,9 +105,9 @@ def test_recent_days_are_always_compared(open_session: OpenSession, days: FaultS
     today = date.today()
     day = trading_days(today - timedelta(days=9), today - timedelta(days=2))[-1]
     key = S3Catalog().get_stocks_daily_key(day)
-    days.put(key, gz(day_csv()))
+    days.put(key, gz(day_csv(key=key)))
     open_session().load("stocks_daily", day, day)
-    days.put(key, gz(day_csv(["NEW"])))
+    days.put(key, gz(day_csv(["NEW"], key)))
     never = open_session(revalidate="never")
     assert "NEW" not in never.load("stocks_daily", day, day)["ticker"]
     recent = open_session()
@@ -216,7 +216,7 @@ def test_services_do_not_mix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 def test_a_new_column_survives(open_session: OpenSession, days: FaultServer) -> None:
     """Also through the cache."""
-    days.put(KEYS[0], gz(extra_column(day_csv())))
+    days.put(KEYS[0], gz(extra_column(day_csv(key=KEYS[0]))))
     session = open_session()
     first = session.load(*LOAD)
     assert first.columns[-1] == "vwap"

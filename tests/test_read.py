@@ -18,7 +18,7 @@ from flatnb.download.gunzip import GzipFault, unpack
 from flatnb.frames import read as frames_read
 from flatnb.frames.pandas import to_pandas
 from flatnb.frames.read import empty_day
-from flatnb.frames.select import parse_symbols
+from flatnb.frames.select import Selection
 from flatnb.market.data_types import DataType
 from tests.servers.csv_payloads import (
     BROKEN_CSV,
@@ -41,7 +41,7 @@ def read_day(
     data: bytes, data_type: DataType, *, symbols: list[str] | None = None, **arguments: Any
 ) -> pl.DataFrame:
     """The frame of a file that comes in one chunk."""
-    selection = parse_symbols(symbols, None)
+    selection = Selection(tuple(symbols)) if symbols is not None else None
     return frames_read.read_day(lambda: [data], data_type, selection=selection, **arguments)
 
 

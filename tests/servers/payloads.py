@@ -9,23 +9,27 @@ from __future__ import annotations
 
 import gzip
 import zlib
+import zoneinfo
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
 DAY = "2024-01-02"
 DAY_KEY = f"us_stocks_sip/day_aggs_v1/2024/01/{DAY}.csv.gz"
 HEADER = b"ticker,volume,open,close,high,low,window_start,transactions"
 TICKERS = ("A", "AAPL", "BCPC", "BCpC", "BRK.B", "MSFT", "SPY", "ZVZZT")
-# Midnight of the day in New York, as in the vendor's daily bars.
-_WINDOW_START = 1_704_171_600_000_000_000
 _TRAILER_BYTES = 8
 _MIB = 1024 * 1024
 
 
-def day_csv(symbols: Sequence[str] = TICKERS) -> bytes:
-    """A sound file of daily bars of 2024-01-02, one row per ticker."""
+def day_csv(symbols: Sequence[str] = TICKERS, key: str = DAY_KEY) -> bytes:
+    """A sound file of daily bars of the key's day, one row per ticker."""
+    # Midnight of the day in New York, as in the vendor's daily bars.
+    midnight = datetime.fromisoformat(key[-17:-7]).replace(
+        tzinfo=zoneinfo.ZoneInfo("America/New_York")
+    )
+    window_start = int(midnight.timestamp()) * 10**9
     rows = [
-        f"{ticker},{1000 + 7 * n},{10 + n}.5,{11 + n},{12 + n}.25,{9 + n}.75"
-        f",{_WINDOW_START},{n + 3}"
+        f"{ticker},{1000 + 7 * n},{10 + n}.5,{11 + n},{12 + n}.25,{9 + n}.75,{window_start},{n + 3}"
         for n, ticker in enumerate(symbols)
     ]
     return b"\n".join([HEADER, *(row.encode() for row in rows), b""])
