@@ -173,16 +173,20 @@ class DayLoader:
         )
         if self.keeping is None or version is None or target.size > SPILL_BYTES:
             frame = read(selection=request.selection, columns=request.columns)
-            note = stray_rows(frame, day)
+            note = self._oddity(frame, day)
         else:
             whole = read()
-            note = stray_rows(whole, day)
+            note = self._oddity(whole, day)
             self._keep(self.keeping.cache, key, version, whole, note)
             frame = _select(whole, *wanted)
         size = target.size
         target.abort()  # the stored bytes have done their work
         replaced = key in self._kept and self._kept[key] != version
         return self._day_of(day, key, "replaced" if replaced else "loaded", size, frame, note)
+
+    def _oddity(self, frame: pl.DataFrame, day: date) -> str:
+        # Only the stock exchanges' days are known to begin and end in their time zone.
+        return stray_rows(frame, day) if self.request.data_type.days == "calendar" else ""
 
     def _day_of(
         self, day: date, key: str, status: Status, size: int, frame: pl.DataFrame, note: str

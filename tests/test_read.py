@@ -19,7 +19,7 @@ from flatnb.frames import read as frames_read
 from flatnb.frames.pandas import to_pandas
 from flatnb.frames.read import empty_day
 from flatnb.frames.select import Selection
-from flatnb.market.data_types import DataType
+from flatnb.market.data_types import DataType, get_data_type
 from tests.servers.csv_payloads import (
     BROKEN_CSV,
     SAME_FRAME_CSV,
@@ -300,3 +300,117 @@ def test_a_cut_or_flipped_gzip_is_never_data(data: st.DataObject) -> None:
         return
     assert plain == CSV
     assert not cut and 3 <= at <= 9
+
+
+# Genuine rows of 2021-08-23, 2026-05-22 and 2024-04-05 (the last from the vendor's own blog).
+GENUINE_TICKS = {
+    "stocks_trades": (
+        "ticker,conditions,correction,exchange,id,participant_timestamp,price,sequence_number,"
+        "sip_timestamp,size,tape,trf_id,trf_timestamp",
+        [
+            'A,"12,37",0,4,52983525159748,1779427811494482943,114.790000,3478,'
+            "1779436803799308985,4.000000,1,201,1779436803799271495",
+            "A,12,0,11,52983525035314,1712306654429439337,143,3809,1712306654429468160,187,1,0,0",
+        ],
+        {"conditions": ["12,37", "12"], "id": ["52983525159748", "52983525035314"]},
+    ),
+    "stocks_quotes": (
+        "ticker,ask_exchange,ask_price,ask_size,bid_exchange,bid_price,bid_size,conditions,"
+        "indicators,participant_timestamp,sequence_number,sip_timestamp,tape,trf_timestamp",
+        [
+            'A,8,180.0,100,11,164.28,100,"1,81",,1629716400001245000,79497,1629716400044243200,1,0',
+            'A,12,0.0,0,12,0.0,0,"1,81",,1779433493626456646,174,1779433493626915885,1,0',
+        ],
+        {"conditions": ["1,81", "1,81"], "indicators": [None, None], "ask_price": [180.0, 0.0]},
+    ),
+    "options_trades": (
+        "ticker,conditions,correction,exchange,price,sip_timestamp,size",
+        ["O:A260618C00100000,227,0,309,16.2,1779458509681000000,3"],
+        {"conditions": ["227"], "size": [3.0], "participant_timestamp": [None]},
+    ),
+    "options_quotes": (
+        "ticker,ask_exchange,ask_price,ask_size,bid_exchange,bid_price,bid_size,sequence_number,"
+        "sip_timestamp",
+        ["O:A260717C00060000,0,0,0,320,45.3,1,1446504,1779456601047390893"],
+        {"bid_price": [45.3], "sequence_number": [1446504]},
+    ),
+    # The vendor's documentation.
+    "indices_daily": (
+        "ticker,open,close,high,low,window_start",
+        ["I:AAVE100,96.767,99.2175,100.4065,95.5217,1701756000000000000"],
+        {"ticker": ["I:AAVE100"], "high": [100.4065]},
+    ),
+    "futures_cme_session": (
+        "ticker,exchange,session_end_date,window_start,open,high,low,close,volume,dollar_volume,"
+        "transactions",
+        ["1OZZ5-1OZG6,2,2025-08-25,1756082400000000000,-28,-28,-28,-28,2,-56,1"],
+        {"session_end_date": ["2025-08-25"], "settlement_price": [None], "low": [-28.0]},
+    ),
+    "futures_nymex_trades": (
+        "ticker,timestamp,sequence_number,conditions,price,size,correction,exchange,"
+        "session_end_date",
+        ["BZ:BF G6-H6-J6,1755006388859057000,381026,[401],0.02,1,0,1,2025-08-12"],
+        {"ticker": ["BZ:BF G6-H6-J6"], "conditions": ["[401]"], "report_sequence": [None]},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GENUINE_TICKS)
+def test_genuine_rows_of_other_data_types(name: str) -> None:
+    """Every column of the data type, with its type, in its order; empty cells are null."""
+    header, rows, told = GENUINE_TICKS[name]
+    frame = read_day(gz("\n".join([header, *rows, ""]).encode()), DATA_TYPES[name], key=DAY_KEY)
+    assert frame.columns == list(DATA_TYPES[name].columns)
+    kinds = {"string": pl.String(), "float64": pl.Float64(), "int64": pl.Int64()}
+    time = pl.Datetime("ns", "UTC")
+    assert frame.dtypes == [kinds.get(kind, time) for kind in DATA_TYPES[name].columns.values()]
+    assert {column: frame[column].to_list() for column in told} == told
+
+
+def test_a_time_keeps_its_nanoseconds() -> None:
+    """As the file has it, in UTC."""
+    header, rows, _ = GENUINE_TICKS["stocks_trades"]
+    csv = gz("\n".join([header, *rows]).encode())
+    frame = read_day(csv, DATA_TYPES["stocks_trades"], key=DAY_KEY)
+    assert frame["sip_timestamp"].cast(pl.Int64)[0] == 1779436803799308985
+
+
+TRADES = DATA_TYPES["stocks_trades"]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        'A,"12,37",0,4,52983525159748,1779427811494482943,114.79',
+        "A,12,0,11,52983525035314,1712306654429439337,143,3809,1712306654429468160,187,1,0",
+        "A,12,0,11,52983525035314,,143,3809,1712306654429468160,187,1,0,0",
+        "A,12,0,11,52983525035314,1712306654429439337,,3809,1712306654429468160,187,1,0,0",
+        "A,12,0,11,52983525035314,1712306654429439337,143,3809,1712306654429468160,187,1,,0,0",
+    ],
+    ids=["cut", "one field less", "no time", "no price", "one field more"],
+)
+@pytest.mark.parametrize("columns", [None, ["ticker", "price", "participant_timestamp"]])
+def test_rows_whose_cells_may_be_empty(broken: str, columns: list[str] | None) -> None:
+    """A short or long row, or an empty cell of another column, is an error still."""
+    header, rows, _ = GENUINE_TICKS["stocks_trades"]
+    empty = "A,,,11,,1712306654429439337,143,3809,1712306654429468160,187,1,,"
+    fine = "\n".join([header, *rows, empty, ""])
+    read_day(gz(fine.encode()), TRADES, key=DAY_KEY, columns=columns)
+    for before in (fine, "\n".join([header, empty, ""])):
+        with pytest.raises(SchemaError, match=f"line {before.count(chr(10)) + 1}"):
+            read_day(gz((before + broken).encode()), TRADES, key=DAY_KEY, columns=columns)
+
+
+def test_a_folder_that_nobody_knows() -> None:
+    """Its own header, typed by the columns' names; any cell but the ticker may be empty."""
+    csv = b"ticker,rating,bid_price,sip_timestamp\nNA,BB,1.5,1712306654429468160\nTRUE,,,\n"
+    frame = read_day(gz(csv), get_data_type("us_bonds/quotes_v1"), key=DAY_KEY)
+    assert frame.schema == {
+        "ticker": pl.String(),
+        "rating": pl.String(),
+        "bid_price": pl.Float64(),
+        "sip_timestamp": pl.Datetime("ns", "UTC"),
+    }
+    assert frame.row(1) == ("TRUE", None, None, None)
+    with pytest.raises(SchemaError, match="line 4: 3 fields, where the header has 4"):
+        read_day(gz(csv + b"T,A,1\n"), get_data_type("us_bonds/quotes_v1"), key=DAY_KEY)

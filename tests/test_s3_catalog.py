@@ -56,6 +56,32 @@ def test_a_range_holds_trading_days_only() -> None:
     assert keys == catalog.get_date_range_keys("stocks_daily", "2024-01-12", "2024-01-16")
 
 
+def test_a_range_where_no_calendar_tells_the_days() -> None:
+    """Every day of the week: which of them there are is for a listing to say."""
+    keys = S3Catalog().get_date_range_keys("crypto_trades", "2024-01-05", "2024-01-08")
+    assert [key[-17:-7] for key in keys] == ["2024-01-05", "2024-01-06", "2024-01-07", "2024-01-08"]
+
+
+@pytest.mark.parametrize(
+    ("data_type", "folder"),
+    [
+        ("stocks_trades", "us_stocks_sip/trades_v1"),
+        ("options_quotes", "us_options_opra/quotes_v1"),
+        ("indices_values", "us_indices/values_v1"),
+        ("forex_minute", "global_forex/minute_aggs_v1"),
+        ("crypto_trades", "global_crypto/trades_v1"),
+        ("futures_cme_session", "us_futures_cme/session_aggs_v1"),
+        ("futures_nymex_quotes", "us_futures_nymex/quotes_v1"),
+        ("us_indices/day_aggs_v1", "us_indices/day_aggs_v1"),
+        ("us_bonds/day_aggs_v1", "us_bonds/day_aggs_v1"),
+    ],
+)
+def test_keys_of_the_whole_bucket(data_type: str, folder: str) -> None:
+    """One of each asset class, literally; and folders as they are."""
+    catalog = S3Catalog(options_root="us_options_opra")
+    assert catalog.get_key(data_type, "2025-03-02") == f"{folder}/2025/03/2025-03-02.csv.gz"
+
+
 def test_what_a_key_tells() -> None:
     """The documented dict."""
     expected = {"data_type": "stocks_daily", "date": "2024-01-02", "year": "2024", "month": "01"}
@@ -88,9 +114,11 @@ def test_invalid_keys(key: Any) -> None:
 
 
 def test_summary_counts_every_key() -> None:
-    """All data types are there, also with none."""
+    """The documented data types are there also with none, others if there are some."""
     catalog = S3Catalog()
     keys = [KEY, KEY, catalog.get_options_minute_key("2024-01-02"), "junk"]
+    forex = catalog.get_key("forex_quotes", "2024-01-02")
+    assert catalog.get_summary([forex])["forex_quotes"] == 1
     assert catalog.get_summary(keys) == {
         "total": 4,
         "stocks_daily": 2,

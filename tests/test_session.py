@@ -32,7 +32,7 @@ from flatnb.errors import LoadCancelledError
 from flatnb.market.calendar import trading_days
 from flatnb.progress import Bar, Progress
 from tests.servers import faults
-from tests.servers.csv_payloads import extra_column, short_row
+from tests.servers.csv_payloads import short_row
 from tests.servers.fault_s3 import FaultServer
 from tests.servers.payloads import day_csv, gz, gz_bad_crc
 

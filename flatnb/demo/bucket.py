@@ -19,7 +19,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from moto.s3.models import FakeBucket, FakeKey, s3_backends
 
 from ..market.calendar import trading_days
-from ..market.data_types import DATA_TYPES
+from ..market.data_types import DATA_TYPES, DOCUMENTED_DATA_TYPES
 from .market import DemoMarket
 from .sessions import EXCHANGE_TIME
 
@@ -193,10 +193,11 @@ def published_keys(
     start: date | None, end: date, options_root: str, absent: Collection[date]
 ) -> Iterator[tuple[str, str, date]]:
     """Key, data type and day of every file in the bucket."""
-    first = min(data_type.first_day for data_type in DATA_TYPES.values())
+    data_types = {name: DATA_TYPES[name] for name in DOCUMENTED_DATA_TYPES}
+    first = min(data_type.first_day for data_type in data_types.values())
     days = [day for day in trading_days(max(start or first, first), end) if day not in absent]
     paths = [f"{day:%Y/%m}/{day.isoformat()}.csv.gz" for day in days]
-    for name, data_type in DATA_TYPES.items():
+    for name, data_type in data_types.items():
         root = options_root if data_type.is_options else data_type.root
         for day, path in zip(days, paths, strict=True):
             if day >= data_type.first_day:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import TypedDict, TypeVar
 
 from ..market.calendar import DateLike, as_date, as_date_range, trading_days
 from ..market.data_types import (
-    DATA_TYPES,
+    DOCUMENTED_DATA_TYPES,
     DOCUMENTED_OPTIONS_ROOT,
     OPTIONS_ROOTS,
     DataType,
+    find_data_type,
     get_data_type,
 )
 
@@ -37,8 +38,9 @@ class KeyMetadata(TypedDict):
 class S3Catalog:
     """Maps data types and dates to the keys of the bucket, and back.
 
-    Dates may be strings YYYY-MM-DD, `datetime.date` or pandas or numpy timestamps; anything else,
-    an impossible date or a start after its end is a ``ValueError`` that names the parameter.
+    Data types are those of `flatnb.DATA_TYPES`, or a folder written as ``"root/folder"``. Dates
+    may be strings YYYY-MM-DD, `datetime.date` or pandas or numpy timestamps; anything else, an
+    impossible date or a start after its end is a ``ValueError`` that names the parameter.
 
     Parameters
     ----------
@@ -106,7 +108,9 @@ class S3Catalog:
         Parameters
         ----------
         data_type
-            For example ``"stocks_daily"``.
+            For example ``"stocks_daily"``. Where a calendar does not tell the days (`DataType.days`
+            is ``"listing"``: indices, forex, crypto, futures), the keys are those of every day of
+            the week, and a listing tells which of them there are.
         start_date, end_date
             The range.
         symbols
@@ -114,7 +118,10 @@ class S3Catalog:
         """
         found = get_data_type(data_type)
         first, last = _date_range(start_date, end_date)
-        return [self._key(found, day) for day in trading_days(first, last)]
+        if found.days == "calendar":
+            return [self._key(found, day) for day in trading_days(first, last)]
+        count = (last - first).days + 1
+        return [self._key(found, first + timedelta(days=n)) for n in range(count)]
 
     def parse_key_metadata(self, key: str) -> KeyMetadata:
         """What a key tells: data type, date, year and month.
@@ -126,7 +133,7 @@ class S3Catalog:
             one that disagrees with its folders.
         """
         parts = _KEY.fullmatch(key) if isinstance(key, str) else None
-        data_type = _data_type_in(parts["root"], parts["folder"]) if parts else None
+        data_type = find_data_type(parts["root"], parts["folder"]) if parts else None
         if parts is None or data_type is None:
             raise ValueError(
                 f"key={key!r} is not that of a flat file; expected a known "
@@ -149,21 +156,27 @@ class S3Catalog:
         return True
 
     def get_summary(self, keys: Iterable[str]) -> dict[str, int]:
-        """Count keys: ``total``, one count for each data type (also if it is 0), ``invalid``.
+        """Count keys: ``total``, one count for each data type, ``invalid``.
+
+        Bars of stocks and options are counted also if there are none, other data types if there
+        are some.
 
         Raises
         ------
         ValueError
             If ``keys`` is a single string, or nothing to iterate over.
         """
-        counts = {"total": 0, **dict.fromkeys(DATA_TYPES, 0), "invalid": 0}
+        counts = dict.fromkeys(DOCUMENTED_DATA_TYPES, 0)
+        total = invalid = 0
         for key in _several(keys, "keys"):
-            counts["total"] += 1
+            total += 1
             try:
-                counts[self.parse_key_metadata(key)["data_type"]] += 1
+                data_type = self.parse_key_metadata(key)["data_type"]
             except ValueError:
-                counts["invalid"] += 1
-        return counts
+                invalid += 1
+            else:
+                counts[data_type] = counts.get(data_type, 0) + 1
+        return {"total": total, **counts, "invalid": invalid}
 
     @staticmethod
     def get_business_days(start_date: DateLike, end_date: DateLike) -> list[str]:
@@ -199,12 +212,3 @@ def _several(values: Iterable[_T], parameter: str) -> Iterable[_T]:
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise ValueError(f"{parameter}={values!r} is no list; give one, also for a single element")
     return values
-
-
-def _data_type_in(root: str, folder: str) -> DataType | None:
-    """The data type that lies in these folders."""
-    for data_type in DATA_TYPES.values():
-        roots = OPTIONS_ROOTS if data_type.is_options else (data_type.root,)
-        if root in roots and folder == data_type.folder:
-            return data_type
-    return None

@@ -18,8 +18,8 @@ from typing import IO, Protocol
 
 CHUNK_BYTES = 1 << 20
 
-SPILL_BYTES = 64 << 20
-"""Larger objects do not stay in memory: eight at once are half a gigabyte."""
+SPILL_BYTES = 32 << 20
+"""Larger objects do not stay in memory. A day of stock minutes (30 MB) does; eight are in work."""
 
 
 class Aborted(Exception):  # noqa: N818 - a signal between threads, never seen by users

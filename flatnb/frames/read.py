@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import SchemaError
-from ..market.data_types import ColumnType, DataType
+from ..market.columns import ColumnType
+from ..market.data_types import DataType
 from .decode import BLOCK_BYTES, Chunks, header_and_rows, whole_lines
 from .schema import Binding, bind_header, find_fault
 from .select import Selection
@@ -89,9 +90,9 @@ def empty_day(data_type: DataType, *, columns: Sequence[str] | None = None) -> p
 class _Reader:
     """Parses the rows of one file and proves that none was bent to fit.
 
-    polars fills a short row with nulls and takes a NUL for a character. No known column may be
-    empty, so a null tells of a short row if the row's last column is among the parsed. Where not
-    all columns are parsed, polars does not see a long row: the commas tell of it.
+    polars fills a short row with nulls and takes a NUL for a character. So a null tells of a short
+    row if the row's last column is among the parsed; where that may be empty, the commas tell.
+    Where not all columns are parsed, polars does not see a long row: the commas tell of it.
     """
 
     def __init__(
@@ -117,20 +118,27 @@ class _Reader:
     def _narrow(self, frame: pl.DataFrame) -> pl.DataFrame:
         import polars as pl
 
+        absent = _dtypes(self._binding.absent)
+        frame = frame.with_columns(pl.lit(None, absent[name]).alias(name) for name in absent)
         if self._selection is not None:
             frame = frame.filter(self._selection.expression())
         frame = frame.select(self._selected)
-        times = [name for name in frame.columns if self._binding.columns[name] == "timestamp"]
+        columns = self._binding.columns | self._binding.absent
+        times = [name for name in frame.columns if columns[name] == "timestamp"]
         return frame.with_columns(pl.col(times).cast(pl.Datetime("ns", "UTC")))
 
     def _parse(self, blocks: list[bytes]) -> pl.DataFrame:
         import polars as pl
 
-        names = list(self._binding.columns)
+        binding = self._binding
+        names = list(binding.columns)
         lines = sum(map(_line_count, blocks))
-        parsed = {*self._selected, names[-1]} | ({"ticker"} if self._selection else set())
-        if any(b'"' in block for block in blocks):
-            parsed = set(names)  # a quoted comma separates nothing, so commas tell nothing
+        parsed = {*self._selected, names[-1]} - set(binding.absent)
+        parsed |= {"ticker"} if self._selection else set()
+        if names[-1] in binding.nullable or any(b'"' in block for block in blocks):
+            # A quoted comma separates nothing, so commas tell nothing; and a row whose last cell
+            # may be empty is compared with the others in its commas, so none may be long.
+            parsed = set(names)
         elif len(parsed) < len(names):
             commas = sum(block.count(b",") for block in blocks)
             if commas > (len(names) - 1) * lines:
@@ -139,7 +147,7 @@ class _Reader:
             frame = pl.read_csv(
                 blocks,
                 has_header=False,
-                schema=_dtypes(self._binding.columns),
+                schema=_dtypes(binding.columns),
                 columns=[at for at, name in enumerate(names) if name in parsed],
                 null_values=None,
                 extra_columns="raise",
@@ -150,18 +158,24 @@ class _Reader:
             raise self._fault(blocks, f"{frame.height} rows were read from {lines} lines")
         if any(b"\0" in block for block in blocks):
             raise self._fault(blocks, "it holds NUL bytes")
-        if symptom := self._symptom(frame):
+        if symptom := self._symptom(frame, blocks, lines):
             raise self._fault(blocks, symptom)
         self._lines += lines
         return frame
 
-    def _symptom(self, frame: pl.DataFrame) -> str | None:
+    def _symptom(self, frame: pl.DataFrame, blocks: list[bytes], lines: int) -> str | None:
         import polars as pl
         import polars.selectors as cs
 
-        known = frame.select(pl.col(name for name in frame.columns if name in self._binding.known))
-        if any(column.null_count() for column in known):
+        binding = self._binding
+        known = frame.select(pl.col(name for name in frame.columns if name in binding.known))
+        if any(column.null_count() for column in known if column.name not in binding.nullable):
             return "it holds empty cells or short rows"
+        last = frame[frame.columns[-1]]
+        if last.name in binding.nullable and last.null_count():
+            separators = (len(binding.columns) - 1) * lines
+            if sum(map(_separators, blocks)) != separators:
+                return f"it holds rows with fewer than {len(binding.columns)} fields"
         finite = known.select(pl.all_horizontal(True, cs.float().is_finite().all()))
         return None if all(finite.to_series()) else "it holds numbers that are not finite"
 
@@ -178,6 +192,11 @@ def _by_many(blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
             pending = []
         pending.append(block)
     yield pending
+
+
+def _separators(block: bytes) -> int:
+    """The commas outside quotes."""
+    return sum(part.count(b",") for part in block.split(b'"')[::2])
 
 
 def _line_count(block: bytes) -> int:

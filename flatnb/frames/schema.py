@@ -6,21 +6,34 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..errors import SchemaError
-from ..market.data_types import ColumnType, DataType
+from ..market.columns import ColumnType, column_type
+from ..market.data_types import DataType
 
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A file's columns, in the file's order, with their types.
+    """What a file's header says.
 
-    A column that the data type does not know is kept as strings.
+    Attributes
+    ----------
+    columns
+        The file's columns, in its order, with their types. One that the data type does not know
+        is kept as strings.
+    known
+        The data type's own columns, in its order.
+    absent
+        Those of them that the file lacks, as older or newer ones do: null in a frame.
+    nullable
+        The columns whose cells may be empty.
     """
 
     columns: dict[str, ColumnType]
     known: tuple[str, ...]
+    absent: dict[str, ColumnType] = field(default_factory=dict)
+    nullable: frozenset[str] = frozenset()
 
     def ordered(self) -> list[str]:
         """The columns in the order of a frame: the data type's own, then the unknown ones."""
@@ -67,20 +80,28 @@ def bind_header(header: bytes, data_type: DataType, key: str) -> Binding:
         names = next(csv.reader([header.decode("utf-8").rstrip("\r\n")]), [])
     except UnicodeDecodeError:
         names = []
-    missing = [name for name in data_type.columns if name not in names]
+    missing = [name for name in data_type.required if name not in names]
     if missing:
         shown = header[:80].decode("utf-8", "replace").strip()
         raise SchemaError(
             f"the header lacks {', '.join(missing)} (a {data_type.name} file has "
-            f"{', '.join(data_type.columns)}); its first line is {shown!r}",
+            f"{', '.join(data_type.required)}); its first line is {shown!r}",
             key=key,
             line=1,
         )
-    for name in names:
+    for name in names or [""]:
         if not name or names.count(name) > 1:
             raise SchemaError(f"the header has the column {name!r} twice or empty", key=key, line=1)
-    types: dict[str, ColumnType] = {name: data_type.columns.get(name, "string") for name in names}
-    return Binding(types, tuple(data_type.columns))
+    return _bind(names, data_type)
+
+
+def _bind(names: Sequence[str], data_type: DataType) -> Binding:
+    if not data_type.columns:
+        types = {name: column_type(name) for name in names}
+        return Binding(types, tuple(names), nullable=frozenset(names) - {"ticker"})
+    types = {name: data_type.columns.get(name, "string") for name in names}
+    absent = {name: kind for name, kind in data_type.columns.items() if name not in types}
+    return Binding(types, tuple(data_type.columns), absent, data_type.nullable)
 
 
 def find_fault(
@@ -119,6 +140,8 @@ def _row_fault(row: list[str], names: list[str], binding: Binding) -> str | None
     for name, cell in zip(names, row, strict=True):
         if "\n" in cell or "\0" in cell or "\ufffd" in cell:
             return f"{name} holds a line break, a NUL or what is not UTF-8: {cell!r}"
+        if cell == "" and name in binding.nullable:
+            continue
         if name in binding.known and not _fits(cell, binding.columns[name]):
             return f"{name} is {cell!r}, which is no {binding.columns[name]}"
     return None

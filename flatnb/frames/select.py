@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from ..market.options import PREFIX, TAIL, TAIL_PATTERN
+
 if TYPE_CHECKING:
     import polars as pl
 
+_CONTRACT = re.compile(f"{PREFIX}.+{TAIL_PATTERN}")
+
 _MOST = 2000
 """For more, parsing all rows is as quick."""
-
-_CONTRACT = r"[0-9]{6}[CP][0-9]{8}"
-"""What follows the root in an OCC symbol: expiry, type and strike."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +47,16 @@ class Selection:
         wanted = ticker.is_in(list(self.symbols))
         for root in self.roots:
             # The range, of which Parquet's statistics know, spares reading the other row groups.
-            in_range = (ticker >= f"O:{root}0") & (ticker < f"O:{root}:")
-            wanted |= in_range & ticker.str.contains(f"^{_contracts(root)}$")
+            in_range = (ticker >= f"{PREFIX}{root}0") & (ticker < f"{PREFIX}{root}:")
+            wanted |= in_range & ticker.str.contains(f"^{PREFIX}{re.escape(root)}{TAIL_PATTERN}$")
         return wanted
 
     def not_in(self, tickers: Iterable[str]) -> list[str]:
         """What is wanted, as a user writes it, and is none of ``tickers``."""
         there = set(tickers)
-        roots = {ticker[2:-15] for ticker in there if re.fullmatch(f"O:.+{_CONTRACT}", ticker)}
+        roots = {ticker[len(PREFIX) : -TAIL] for ticker in there if _CONTRACT.fullmatch(ticker)}
         return [symbol for symbol in self.symbols if symbol not in there] + [
-            f"O:{root}*" for root in self.roots if root not in roots
+            f"{PREFIX}{root}*" for root in self.roots if root not in roots
         ]
 
     def finds_text(self, header: bytes) -> bool:
@@ -88,7 +89,7 @@ class Selection:
         for symbol in self.symbols:
             _plant(tree, symbol, ",")
         for root in self.roots:
-            _plant(tree, f"O:{root}", f"{_CONTRACT},")
+            _plant(tree, f"{PREFIX}{root}", f"{TAIL_PATTERN},")
         return re.compile(f"\n{_alternatives(tree)}[^\n]*".encode())
 
 
@@ -101,10 +102,6 @@ def _plant(tree: dict[str, Any], word: str, end: str) -> None:
 def _alternatives(tree: dict[str, Any]) -> str:
     branches = [letter + (_alternatives(rest) if rest else "") for letter, rest in tree.items()]
     return branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})"
-
-
-def _contracts(root: str) -> str:
-    return f"O:{re.escape(root)}{_CONTRACT}"
 
 
 def _is_plain(block: bytes) -> bool:
@@ -157,6 +154,6 @@ def parse_symbols(
                 f"symbols holds {symbol!r}: a * stands only for all contracts of one OCC root, "
                 "as in 'O:SPY*'"
             )
-    wanted = [symbol[2:-1] for symbol in roots]
-    wanted += [root.removeprefix("O:") for root in underlyings or ()]
+    wanted = [symbol.removeprefix(PREFIX)[:-1] for symbol in roots]
+    wanted += [root.removeprefix(PREFIX) for root in underlyings or ()]
     return Selection(tuple(exact), tuple(dict.fromkeys(wanted)))
