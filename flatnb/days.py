@@ -71,7 +71,11 @@ class DayLoader:
     request: Request
     progress: Progress
     _kept: dict[str, Version] = field(default_factory=dict)
+    _turns: asyncio.Semaphore = field(init=False)
     _notes: dict[str, None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._turns = asyncio.Semaphore(self.downloader.max_concurrent)
 
     async def load(self) -> Loaded:
         """Bring all days, many at once."""
@@ -130,13 +134,7 @@ class DayLoader:
                 return kept
             if self.keeping is not None and self.keeping.offline:
                 return DayOutcome(day, key, "failed", "not in the cache, and offline=True"), None
-            return await self.downloader.fetch(
-                self.catalog.bucket,
-                key,
-                SpillTarget(self._spill_folder()),
-                partial(self._read, day, key),
-                listener=self.progress,
-            )
+            return await self._bring(day, key)
         except ObjectNotFoundError as error:
             failed = "missing", error.reason
         except AccessDeniedError as error:
@@ -146,6 +144,37 @@ class DayLoader:
         except OSError as error:
             failed = "failed", f"no room for the file while it is read: {error}"
         return DayOutcome(day, key, *failed), None
+
+    async def _bring(self, day: date, key: str) -> Day:
+        if self.keeping is None:
+            return await self._fetch(day, key)
+        # Not the lock first: a lock is an open file, and there may be thousands of days.
+        async with (
+            self._turns,
+            self.keeping.cache.alone(key, self.downloader.timeout) as waited,
+        ):
+            if waited and (kept := await _in_thread(partial(self._brought_by_other, day, key))):
+                self.progress.files -= 1
+                return kept
+            return await self._fetch(day, key)
+
+    def _brought_by_other(self, day: date, key: str) -> Day | None:
+        """What another process has put into the cache just now."""
+        assert self.keeping is not None
+        version = self.keeping.cache.version(key)
+        if version is None or version == self._kept.get(key):
+            return None
+        self._kept[key] = version
+        return self._from_cache(day, key)
+
+    async def _fetch(self, day: date, key: str) -> Day:
+        return await self.downloader.fetch(
+            self.catalog.bucket,
+            key,
+            SpillTarget(self._spill_folder()),
+            partial(self._read, day, key),
+            listener=self.progress,
+        )
 
     def _spill_folder(self) -> Path | None:
         """Where a file that is too large for the memory lies while it is read."""
@@ -157,6 +186,7 @@ class DayLoader:
         assert self.keeping is not None
         kept = self.keeping.cache.read(key, self.request.selection, self.request.columns)
         if kept is None:
+            del self._kept[key]  # nothing is known of a damaged entry, so nothing is "replaced"
             return None
         size = self._kept[key].size_bytes
         return self._day_of(day, key, "cached", size, kept, self.keeping.cache.note(key))

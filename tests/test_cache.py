@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import date, timedelta
@@ -173,18 +169,6 @@ def test_a_damaged_entry_is_downloaded_again(
     assert statuses(session) == ["cached"] * 3
 
 
-def test_a_cache_that_cannot_be_written(days: FaultServer, tmp_path: Path) -> None:
-    """The load succeeds all the same, with one warning."""
-    (tmp_path / "cache").write_text("a file where the folder should be")
-    with FlatSession(
-        "key", "secret", endpoint_url=days.endpoint_url, cache=tmp_path / "cache"
-    ) as session:
-        with pytest.warns(FlatnbWarning, match="cannot be written") as caught:
-            frame = session.load(*LOAD)
-        assert frame.height == 24
-        assert len(caught) == 1
-
-
 def test_what_the_cache_tells_and_clears(open_session: OpenSession) -> None:
     """Number, size and folder; foreign files stay."""
     session = open_session()
@@ -230,31 +214,3 @@ def test_two_writers_leave_one_whole_entry(tmp_path: Path) -> None:
         cache.store("a/b.csv.gz", Version(n, f'"{n}"'), pl.DataFrame({"ticker": [str(n)]}))
     assert cache.version("a/b.csv.gz") == Version(2, '"2"')
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.parquet"]
-
-
-@pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
-def test_killed_while_filling_the_cache(
-    open_session: OpenSession, days: FaultServer, tmp_path: Path
-) -> None:
-    """``kill -9`` at any moment leaves whole entries or none; the next run is right."""
-    script = f"""
-from flatnb import FlatSession
-arguments = {{"endpoint_url": {days.endpoint_url!r}, "cache": {str(tmp_path / "cache")!r}}}
-session = FlatSession("key", "secret", **arguments)
-print("ready", flush=True)
-while True:
-    session.load(*{LOAD!r}, progress=False)
-    session.cache.clear()
-"""
-    expected = open_session(cache=False).load(*LOAD)
-    for _ in range(4):
-        process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        process.stdout.readline()
-        seen = len(days.requests) + 7
-        while len(days.requests) < seen and process.poll() is None:
-            pass
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-        assert_frame_equal(open_session().load(*LOAD), expected)

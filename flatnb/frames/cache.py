@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import io
+import mmap
 import os
 import re
-from collections.abc import Iterator, Sequence
+import time
+import zlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -13,18 +19,28 @@ from urllib.parse import urlsplit
 from ..download.stats import format_bytes
 from ..download.targets import PartFile
 from ..download.transfer import Version
+from ..market.calendar import DateLike, as_date
+from ..market.data_types import OPTIONS_ROOTS, get_data_type
 from .schema import check_columns
 from .select import Selection
 
 if TYPE_CHECKING:
     import polars as pl
 
-SCHEMA_VERSION = "2"
+SCHEMA_VERSION = "3"
 """Part of every entry: raised when what `read_day` makes of a file changes."""
 
 # Measured on a day of 1.8M rows: lz4 with groups of 50,000 rows is quick to write, and a few
 # symbols are read from their groups alone.
 _ROWS_PER_GROUP = 50_000
+
+# Parquet's own checksums are optional, and polars neither writes nor looks at them: a flipped bit
+# in a page would be another price. The footer has that of the whole file, computed with zeros here.
+_CHECKSUM = b"flatnb-crc32:"
+_UNKNOWN = b"00000000"
+
+_LOCKS = 1024
+_LOOK_AGAIN_S = 0.05
 
 
 def cache_folder(cache: bool | str | os.PathLike[str], endpoint_url: str, bucket: str) -> Path:
@@ -49,8 +65,9 @@ def cache_folder(cache: bool | str | os.PathLike[str], endpoint_url: str, bucket
 class DayCache:
     """The days that were loaded before.
 
-    Safe with several processes at once: an entry is written beside its place and put there whole.
-    Files of others in the folder are not touched.
+    Safe with several processes at once: an entry is written beside its place and put there whole,
+    and `alone` keeps them from doing the same work. Each entry is compared with its checksum when
+    it is first used. Files of others in the folder are not touched.
 
     Parameters
     ----------
@@ -60,6 +77,7 @@ class DayCache:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._sound: dict[Path, tuple[int, int, int]] = {}
 
     def version(self, key: str) -> Version | None:
         """The version that is here of a file; None if there is none, or it cannot be used."""
@@ -85,7 +103,10 @@ class DayCache:
         import polars as pl
 
         try:
-            lazy = pl.scan_parquet(self._path(key), glob=False)
+            path = self._path(key)
+            if not self._is_sound(path):
+                return None
+            lazy = pl.scan_parquet(path, glob=False)
             names = lazy.collect_schema().names()
             check_columns(columns, names)
             if selection is not None:
@@ -115,14 +136,56 @@ class DayCache:
                 "flatnb.etag": version.etag,
                 "flatnb.size_bytes": str(version.size_bytes),
                 "flatnb.note": note,
+                "flatnb.checksum": (_CHECKSUM + _UNKNOWN).decode(),
             },
         )
+        sealed = _seal(packed)
         part = PartFile(path)
         try:
-            part.write(0, packed.getbuffer())
+            part.write(0, sealed)
             part.commit()
         finally:
             part.abort()
+
+    @contextlib.asynccontextmanager
+    async def alone(self, key: str, patience_s: float) -> AsyncIterator[bool]:
+        """Bring a day while no other process of this machine does, or at least not for long.
+
+        What is in the cache does not depend on it, as entries are put in place whole. It spares
+        downloading a day twice; so where locks cannot be had, the day is brought without one.
+
+        Parameters
+        ----------
+        patience_s
+            How many seconds to wait for another process.
+
+        Yields
+        ------
+        bool
+            Whether another was waited for: the day may be here by now.
+        """
+        import filelock
+
+        path = self.folder / ".locks" / f"{zlib.crc32(key.encode()) % _LOCKS:03x}.lock"
+        lock = filelock.FileLock(path, thread_local=False)
+        give_up_at = time.monotonic() + patience_s
+        waited = False
+        while True:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                lock.acquire(blocking=False)
+            except filelock.Timeout:
+                if time.monotonic() < give_up_at:
+                    waited = True
+                    await asyncio.sleep(_LOOK_AGAIN_S)
+                    continue
+            except (OSError, NotImplementedError):
+                pass
+            break
+        try:
+            yield waited
+        finally:
+            lock.release()
 
     @property
     def size_bytes(self) -> int:
@@ -133,10 +196,50 @@ class DayCache:
         """How many days there are, over all data types."""
         return sum(1 for _ in self._entries())
 
-    def clear(self) -> int:
-        """Remove all entries, and nothing else; how many there were is returned."""
-        entries = list(self._entries())
-        for path in entries:
+    def days(self, data_type: str) -> list[date]:
+        """The days of a data type that are here, in ascending order.
+
+        Raises
+        ------
+        ValueError
+            If the data type is unknown.
+        """
+        return sorted({day for path in self._files(data_type) if (day := _day_of(path))})
+
+    def clear(
+        self,
+        data_type: str | None = None,
+        start: DateLike | None = None,
+        end: DateLike | None = None,
+    ) -> int:
+        """Remove entries, and nothing else.
+
+        Parameters
+        ----------
+        data_type
+            None: those of all.
+        start, end
+            The days to remove, both inclusive; None: from the first, to the last.
+
+        Returns
+        -------
+        int
+            How many there were.
+
+        Raises
+        ------
+        ValueError
+            If an argument is wrong.
+        """
+        first = date.min if start is None else as_date(start, "start")
+        last = date.max if end is None else as_date(end, "end")
+        entries = [
+            path
+            for path in self._entries(data_type)
+            if (day := _day_of(path)) and first <= day <= last
+        ]
+        locks = (self.folder / ".locks").glob("*.lock") if data_type is None else ()
+        for path in (*entries, *locks):
             path.unlink(missing_ok=True)
         return len(entries)
 
@@ -146,10 +249,65 @@ class DayCache:
     def _path(self, key: str) -> Path:
         return self.folder / f"{key.removesuffix('.gz').removesuffix('.csv')}.parquet"
 
-    def _entries(self) -> Iterator[Path]:
-        for path in sorted(self.folder.rglob("*.parquet")):
+    def _files(self, data_type: str | None) -> list[Path]:
+        if data_type is None:
+            return sorted(self.folder.rglob("*.parquet"))
+        found = get_data_type(data_type)
+        roots = OPTIONS_ROOTS if found.is_options else (found.root,)
+        return [
+            path
+            for root in roots
+            for path in sorted((self.folder / root / found.folder).rglob("*.parquet"))
+        ]
+
+    def _entries(self, data_type: str | None = None) -> Iterator[Path]:
+        for path in self._files(data_type):
             if "flatnb.key" in _metadata(path):
                 yield path
+
+    def _is_sound(self, path: Path) -> bool:
+        """Whether the entry is what was stored, bit for bit; looked at once as long as it stays."""
+        found = path.stat()
+        state = (found.st_ino, found.st_mtime_ns, found.st_size)
+        if self._sound.get(path) != state:
+            if not _has_its_checksum(path):
+                return False
+            self._sound[path] = state
+        return True
+
+
+def _day_of(path: Path) -> date | None:
+    try:
+        return date.fromisoformat(path.stem)
+    except ValueError:
+        return None
+
+
+def _seal(packed: io.BytesIO) -> memoryview:
+    """Put the checksum in."""
+    sealed = packed.getbuffer()
+    start = packed.getvalue().rindex(_CHECKSUM + _UNKNOWN) + len(_CHECKSUM)
+    sealed[start : start + len(_UNKNOWN)] = b"%08x" % _crc32(sealed)
+    return sealed
+
+
+def _has_its_checksum(path: Path) -> bool:
+    with path.open("rb") as file:
+        try:
+            stored = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        except ValueError:  # an empty file
+            return False
+        with stored:
+            start = stored.rfind(_CHECKSUM) + len(_CHECKSUM)
+            told = stored[start : start + len(_UNKNOWN)]
+            stored[start : start + len(_UNKNOWN)] = _UNKNOWN
+            return told == b"%08x" % _crc32(stored)
+
+
+def _crc32(data: memoryview | mmap.mmap) -> int:
+    from isal import isal_zlib
+
+    return isal_zlib.crc32(data)
 
 
 def _metadata(path: Path) -> dict[str, Any]:
