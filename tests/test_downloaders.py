@@ -24,9 +24,11 @@ import pytest
 from flatnb import AsyncS3Downloader, SyncS3Downloader, errors
 from flatnb.demo import DemoMarket, DemoServer
 from flatnb.download.transfer import PART_BYTES
+from tests.conftest import LARGE
 from tests.servers import faults
 from tests.servers.fault_s3 import FaultServer
 from tests.servers.payloads import DAY_KEY, day_csv, gz
+from tests.servers.rclone_s3 import RcloneServer
 from tests.twins import CREDENTIALS, MakeTwin, Twin
 
 BUCKET = "flatfiles"
@@ -36,38 +38,48 @@ KEY = f"{FOLDER}{DAY}.csv.gz"
 
 
 @pytest.fixture
-def moto_twin(make_twin: MakeTwin, demo_server: DemoServer) -> Twin:
-    """One of the two downloaders, on moto's server."""
-    return make_twin(demo_server.endpoint_url)
+def healthy_twin(make_twin: MakeTwin, service: DemoServer | RcloneServer) -> Twin:
+    """One of the two downloaders, on one of two servers that have no faults."""
+    return make_twin(service.endpoint_url)
 
 
-def test_download(moto_twin: Twin, market: DemoMarket) -> None:
+def test_download(healthy_twin: Twin, market: DemoMarket) -> None:
     """Unpacked by default, as stored on request; always at position 0."""
-    data = moto_twin.download(BUCKET, KEY)
+    data = healthy_twin.download(BUCKET, KEY)
     assert isinstance(data, io.BytesIO)
     assert data.tell() == 0
     assert data.read() == market.csv("stocks_daily", DAY)
-    packed = moto_twin.download(BUCKET, KEY, decompress=False)
+    packed = healthy_twin.download(BUCKET, KEY, decompress=False)
     assert packed.read() == market.file("stocks_daily", DAY)
 
 
-def test_download_to_file(moto_twin: Twin, market: DemoMarket, tmp_path: Path) -> None:
+def test_download_to_file(healthy_twin: Twin, market: DemoMarket, tmp_path: Path) -> None:
     """The file has the content and nothing else is left in its folder."""
-    moto_twin.download_to_file(BUCKET, KEY, tmp_path / "day.csv")
-    moto_twin.download_to_file(BUCKET, KEY, tmp_path / "day.csv.gz", decompress=False)
+    healthy_twin.download_to_file(BUCKET, KEY, tmp_path / "day.csv")
+    healthy_twin.download_to_file(BUCKET, KEY, tmp_path / "day.csv.gz", decompress=False)
     assert (tmp_path / "day.csv").read_bytes() == market.csv("stocks_daily", DAY)
     assert (tmp_path / "day.csv.gz").read_bytes() == market.file("stocks_daily", DAY)
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_list_objects(moto_twin: Twin) -> None:
+def test_a_large_object_of_a_server_without_ranges(
+    make_twin: MakeTwin, rclone_server: RcloneServer, tmp_path: Path
+) -> None:
+    """It comes in one piece, into memory and to a file."""
+    twin = make_twin(rclone_server.endpoint_url)
+    assert twin.download(BUCKET, "large.csv.gz").getvalue() == LARGE
+    twin.download_to_file(BUCKET, "large.csv.gz", tmp_path / "large.csv")
+    assert (tmp_path / "large.csv").read_bytes() == LARGE
+
+
+def test_list_objects(healthy_twin: Twin) -> None:
     """In byte order, up to ``max_keys``."""
-    keys = moto_twin.list_objects(BUCKET, FOLDER)
+    keys = healthy_twin.list_objects(BUCKET, FOLDER)
     assert len(keys) == 21
     assert keys == sorted(keys)
     assert keys[0] == KEY
-    assert moto_twin.list_objects(BUCKET, FOLDER, max_keys=3) == keys[:3]
-    assert moto_twin.list_objects(BUCKET, "nothing/") == []
+    assert healthy_twin.list_objects(BUCKET, FOLDER, max_keys=3) == keys[:3]
+    assert healthy_twin.list_objects(BUCKET, "nothing/") == []
 
 
 def test_listings_follow_pages(twin: Twin, fault_server: FaultServer) -> None:
@@ -100,7 +112,7 @@ def test_check_exists(twin: Twin, fault_server: FaultServer) -> None:
         twin.check_exists(BUCKET, DAY_KEY)
 
 
-def test_statistics(moto_twin: Twin) -> None:
+def test_statistics(healthy_twin: Twin) -> None:
     """The documented dict, and its reset."""
     nothing = {
         "total_downloads": 0,
@@ -109,25 +121,25 @@ def test_statistics(moto_twin: Twin) -> None:
         "total_retries": 0,
         "success_rate": 0.0,
     }
-    assert moto_twin.get_statistics() == nothing
-    moto_twin.download(BUCKET, KEY)
+    assert healthy_twin.get_statistics() == nothing
+    healthy_twin.download(BUCKET, KEY)
     with pytest.raises(errors.ObjectNotFoundError, match="11:00 ET"):
-        moto_twin.download(BUCKET, KEY.replace("01-02", "01-01"))
-    assert moto_twin.get_statistics() == nothing | {
+        healthy_twin.download(BUCKET, KEY.replace("01-02", "01-01"))
+    assert healthy_twin.get_statistics() == nothing | {
         "total_downloads": 2,
         "successful_downloads": 1,
         "failed_downloads": 1,
         "success_rate": 0.5,
     }
-    moto_twin.reset_statistics()
-    assert moto_twin.get_statistics() == nothing
+    healthy_twin.reset_statistics()
+    assert healthy_twin.get_statistics() == nothing
 
 
-def test_a_missing_options_file_tells_of_the_live_folder(moto_twin: Twin) -> None:
+def test_a_missing_options_file_tells_of_the_live_folder(healthy_twin: Twin) -> None:
     """The documented root of options never was in the bucket."""
     key = f"us_options/day_aggs_v1/2024/01/{DAY}.csv.gz"
     with pytest.raises(errors.ObjectNotFoundError, match="us_options_opra"):
-        moto_twin.download(BUCKET, key)
+        healthy_twin.download(BUCKET, key)
 
 
 @pytest.mark.parametrize(

@@ -29,12 +29,14 @@ from flatnb import (
 )
 from flatnb.demo import DemoMarket, DemoServer
 from flatnb.errors import LoadCancelledError
-from flatnb.market.calendar import trading_days
+from flatnb.market.calendar import DateLike, trading_days
 from flatnb.progress import Bar, Progress
+from tests.conftest import SERVED
 from tests.servers import faults
 from tests.servers.csv_payloads import short_row
 from tests.servers.fault_s3 import FaultServer
 from tests.servers.payloads import day_csv, gz, gz_bad_crc
+from tests.servers.rclone_s3 import RcloneServer
 
 KEYS = [S3Catalog().get_stocks_daily_key(f"2024-01-{day:02}") for day in (2, 3, 4, 5, 8)]
 
@@ -47,6 +49,15 @@ def session() -> Iterator[FlatSession]:
 
 
 @pytest.fixture
+def served(service: DemoServer | RcloneServer) -> Iterator[FlatSession]:
+    """A session on one of two implementations of S3, with the days of `SERVED`."""
+    with FlatSession(
+        *service.credentials.values(), endpoint_url=service.endpoint_url, cache=False
+    ) as session:
+        yield session
+
+
+@pytest.fixture
 def days(fault_server: FaultServer) -> FaultServer:
     """The fault server with a week of daily bars."""
     for key in KEYS:
@@ -54,7 +65,7 @@ def days(fault_server: FaultServer) -> FaultServer:
     return fault_server
 
 
-def expected(market: DemoMarket, data_type: str, start: date, end: date) -> pl.DataFrame:
+def expected(market: DemoMarket, data_type: str, start: DateLike, end: DateLike) -> pl.DataFrame:
     """The generator's own tables, put together by the test."""
     tables = [
         market.table(data_type, day).select(
@@ -68,32 +79,24 @@ def expected(market: DemoMarket, data_type: str, start: date, end: date) -> pl.D
     return pl.concat(tables)
 
 
-@pytest.mark.parametrize(
-    ("data_type", "start", "end"),
-    [
-        ("stocks_daily", date(2024, 1, 2), date(2024, 1, 31)),
-        ("stocks_minute", date(2024, 1, 2), date(2024, 1, 4)),
-        ("options_daily", date(2026, 2, 20), date(2026, 2, 24)),
-        ("options_minute", date(2024, 7, 3), date(2024, 7, 3)),
-    ],
-)
+@pytest.mark.parametrize(("data_type", "start", "end"), SERVED)
 def test_loads_equal_the_generators_tables(
-    session: FlatSession, market: DemoMarket, data_type: str, start: date, end: date
+    served: FlatSession, market: DemoMarket, data_type: str, start: str, end: str
 ) -> None:
     """All data types: every value, dtype and the order of rows and columns."""
-    frame = session.load(data_type, start, end)
+    frame = served.load(data_type, start, end)
     assert_frame_equal(frame, expected(market, data_type, start, end))
-    report = session.last_report
+    report = served.last_report
     assert report is not None
     assert {day.status for day in report} == {"loaded"}
     assert sum(day.rows for day in report) == frame.height
     assert all(day.size_bytes == len(market.file(data_type, day.date)) for day in report)
 
 
-def test_pandas_has_the_same(session: FlatSession, market: DemoMarket) -> None:
+def test_pandas_has_the_same(served: FlatSession, market: DemoMarket) -> None:
     """Columns, dtypes and values; tickers that are words included."""
     day = date(2024, 1, 2)
-    pdf = session.load("stocks_daily", day, day, frame="pandas")
+    pdf = served.load("stocks_daily", day, day, frame="pandas")
     table = expected(market, "stocks_daily", day, day)
     assert isinstance(pdf, pd.DataFrame)
     assert list(pdf.columns) == table.columns
@@ -101,10 +104,10 @@ def test_pandas_has_the_same(session: FlatSession, market: DemoMarket) -> None:
     assert_frame_equal(pl.from_pandas(pdf).with_columns(pl.col("date").cast(pl.Date)), table)
 
 
-def test_narrowing(session: FlatSession, market: DemoMarket) -> None:
+def test_narrowing(served: FlatSession, market: DemoMarket) -> None:
     """Symbols and columns select; the date stays; the zone changes no instant."""
     day = date(2024, 1, 2)
-    frame = session.load(
+    frame = served.load(
         "stocks_minute",
         day,
         day,
@@ -118,7 +121,7 @@ def test_narrowing(session: FlatSession, market: DemoMarket) -> None:
         pl.col("ticker").is_in(["AAPL", "TPC"])
     )
     assert frame["window_start"].to_physical().equals(wanted["window_start"].to_physical())
-    assert session.load("stocks_daily", day, day, symbols="AAPL").height == 1
+    assert served.load("stocks_daily", day, day, symbols="AAPL").height == 1
 
 
 def test_a_symbol_that_is_nowhere_is_warned_of(session: FlatSession) -> None:
