@@ -76,6 +76,19 @@ def test_a_cut_part_resumes_where_it_stopped(twin: Twin, fault_server: FaultServ
     assert [r.if_match for r in resumed] == ['"version-3"']
 
 
+@pytest.mark.parametrize("key", [DAY_KEY, "us_stocks_sip/day_aggs_v1/2024/01/2024-01-02.csv"])
+def test_a_part_is_never_taken_for_the_whole(
+    key: str, twin: Twin, fault_server: FaultServer
+) -> None:
+    """Under status 200, at the beginning and when a cut body is to go on."""
+    content = LARGE_GZ if key.endswith(".gz") else LARGE
+    fault_server.put(key, content)
+    part = faults.part_as_200()
+    fault_server.script(key, [part, faults.close_after(600_000), part])
+    assert twin.download(BUCKET, key).getvalue() == LARGE
+    assert fault_server.pending_faults(key) == 0
+
+
 @pytest.mark.parametrize("fault", faults.SILENT, ids=by_name)
 def test_what_only_the_content_tells_is_fetched_again(
     fault: Fault, twin: Twin, fault_server: FaultServer

@@ -15,6 +15,7 @@ from .answers import (
     no_content_range,
     no_etag,
     other_etag,
+    part_as_200,
     permanent_redirect,
     range_ignored,
     s3_error,
@@ -70,6 +71,7 @@ __all__ = [
     "no_content_range",
     "no_etag",
     "other_etag",
+    "part_as_200",
     "permanent_redirect",
     "range_ignored",
     "reset_after",
@@ -130,7 +132,7 @@ SILENT: tuple[Fault, ...] = (flipped_byte(), html_page(disguised=True), shifted_
 STALLS: tuple[Fault, ...] = (stall_before_headers(), stall_after())
 """Nothing more comes until the client leaves."""
 
-HARMLESS: tuple[Fault, ...] = (chunked(), range_ignored(), no_etag())
+HARMLESS: tuple[Fault, ...] = (chunked(), range_ignored(), part_as_200(), no_etag())
 """Unusual answers with the right bytes."""
 
 PERMANENT: tuple[Fault, ...] = (

@@ -121,6 +121,13 @@ def range_ignored() -> Fault:
     return Fault("range ignored", change, "range")
 
 
+def part_as_200() -> Fault:
+    """The right part with its Content-Range, under the status of a whole, as rclone's server."""
+    return healthy_but(
+        "part as 200", lambda a: replace(a, status=200) if a.status == 206 else a, "range"
+    )
+
+
 def no_etag() -> Fault:
     """The right answer without an ETag."""
     return healthy_but("no ETag", lambda a: replace(a, headers=without(a, "ETag")))
