@@ -17,6 +17,7 @@ from .frames.pandas import FrameKind
 from .job import Job, LoopThread
 from .load import Missing, Request, RequestOptions, deliver
 from .market.calendar import DateLike
+from .notebook_methods import NotebookMethods
 from .progress import Bar, Progress
 from .report import LoadReport
 
@@ -33,7 +34,7 @@ class LoadOptions(RequestOptions, total=False):
     progress: bool | None
 
 
-class FlatSession:
+class FlatSession(NotebookMethods):
     """Loads flat files straight into DataFrames.
 
     Parameters
