@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
 from .config import Endpoint, find_credentials
 from .days import DayLoader, Keeping, Loaded, Revalidate
+from .download.activity import Activity
 from .download.async_downloader import AsyncS3Downloader
 from .download.s3_catalog import S3Catalog
 from .download.stats import Statistics
@@ -17,8 +18,9 @@ from .frames.pandas import FrameKind
 from .job import Job, LoopThread
 from .load import Missing, Request, RequestOptions, deliver
 from .market.calendar import DateLike
+from .notebook.panel import Panel
 from .notebook_methods import NotebookMethods
-from .progress import Bar, Progress
+from .progress import Progress
 from .report import LoadReport
 
 if TYPE_CHECKING:
@@ -93,6 +95,7 @@ class FlatSession(NotebookMethods):
         self.catalog = S3Catalog(bucket, options_root)
         self.last_report: LoadReport | None = None
         self._threads = LoopThread()
+        activity = Activity()
         self.downloader = AsyncS3Downloader(
             self._credentials.as_dict(),
             endpoint_url,
@@ -100,8 +103,10 @@ class FlatSession(NotebookMethods):
             timeout,
             max_pool_connections,
             max_concurrent,
+            listener=activity,
             max_unpacked_bytes=max_unpacked_bytes,
         )
+        self._panel = Panel(endpoint_url, self.downloader.statistics, activity)
         self._keeping = _keeping(cache, revalidate, offline, endpoint_url, bucket)
         self._server: DemoServer | None = None
         self._finalizer = weakref.finalize(self, _close, self._threads, None)
@@ -142,6 +147,7 @@ class FlatSession(NotebookMethods):
             **arguments,
         )
         session._server = server
+        session._panel.title = f"SYNTHETIC demo market at {server.endpoint_url}"
         session._finalizer.detach()
         session._finalizer = weakref.finalize(session, _close, session._threads, server)
         return session
@@ -315,13 +321,15 @@ class FlatSession(NotebookMethods):
             raise RuntimeError("this session is closed; make a new one")
         request = Request.checked(data_type, start, end, frame=frame, **options)
         counts = Progress(files=len(request.days))
-        return Job(
+        job = Job(
             self._load(request, counts),
             self._threads.loop,
             name=f"{data_type} {start}…{end}",
             deliver=lambda loaded: deliver(request, loaded),
-            on_wake=Bar(counts, data_type, progress).update,
+            progress=counts,
         )
+        self._panel.follow(job, progress)
+        return job
 
     async def _load(self, request: Request, progress: Progress) -> Loaded:
         loader = DayLoader(self.downloader, self.catalog, self._keeping, request, progress)

@@ -69,4 +69,11 @@ class DownloadFailed(Event):
     elapsed_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class CacheHit(Event):
+    """The object was not downloaded: what was made of it before is here."""
+
+    size_bytes: int
+
+
 Listener = Callable[[Event], None]

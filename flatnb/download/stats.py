@@ -11,6 +11,7 @@ from typing import TypedDict
 from .events import (
     BytesDiscarded,
     BytesReceived,
+    CacheHit,
     DownloadFailed,
     DownloadFinished,
     DownloadStarted,
@@ -37,6 +38,7 @@ class Totals:
     successful: int = 0
     failed: int = 0
     retries: int = 0
+    cache_hits: int = 0
     received_bytes: int = 0
     discarded_bytes: int = 0
     busy_s: float = 0.0
@@ -72,6 +74,7 @@ class Statistics:
         self._lock = threading.Lock()
         self._totals = Totals()
         self._busy_since: float | None = None
+        self.on_display: Callable[[], object] | None = None
 
     def __call__(self, event: Event) -> None:
         """Count one event."""
@@ -87,6 +90,8 @@ class Statistics:
                 totals = replace(totals, discarded_bytes=totals.discarded_bytes + event.size_bytes)
             case Retried():
                 totals = replace(totals, retries=totals.retries + 1)
+            case CacheHit():
+                totals = replace(totals, cache_hits=totals.cache_hits + 1)
             case DownloadStarted():
                 if not totals.running:
                     self._busy_since = self._clock()
@@ -126,6 +131,11 @@ class Statistics:
             running = self._totals.running
             self._totals = Totals(started=running)
             self._busy_since = self._clock() if running else None
+
+    def _ipython_display_(self) -> None:
+        if self.on_display is None:
+            raise NotImplementedError  # IPython then takes the other representations
+        self.on_display()
 
     def __repr__(self) -> str:
         totals = self.totals
