@@ -324,7 +324,7 @@ class FlatSession(NotebookMethods):
         job = Job(
             self._load(request, counts),
             self._threads.loop,
-            name=f"{data_type} {start}…{end}",
+            name=f"{data_type} {start} … {end}",
             deliver=lambda loaded: deliver(request, loaded),
             progress=counts,
         )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..download.activity import Failure, Moment, RunningFile
 from ..download.stats import Totals, format_bytes
+from ..market.data_types import find_data_type
 
 if TYPE_CHECKING:
     from ..progress import JobStatus
@@ -117,9 +118,10 @@ def eta_s(job: JobStatus, bytes_per_s: float) -> float | None:
 
 
 def short_key(key: str) -> str:
-    """A key as people call it: its folder and its day."""
+    """A key as people call it: data type and day."""
     parts = key.removesuffix(".csv.gz").split("/")
-    return f"{parts[1]} {parts[-1]}" if len(parts) > 2 else key
+    data_type = find_data_type(parts[0], parts[1]) if len(parts) > 2 else None
+    return f"{data_type.name} {parts[-1]}" if data_type else key
 
 
 def _panel_state(moment: Moment, jobs: Sequence[JobStatus]) -> str:
@@ -211,11 +213,11 @@ def _file_html(file: RunningFile) -> str:
     size = file.size_bytes
     share = min(100.0, 100.0 * file.received_bytes / size) if size else 0.0
     known = f"{format_bytes(file.received_bytes)} of {format_bytes(size)}" if size else "waiting"
-    retries = f"{file.retries} retries" if file.retries else ""
+    retries = f'<td class="flatnb-bad">{file.retries} retries</td>' if file.retries else ""
     return (
         f'<tr><th scope="row">{name}</th><td><progress max="100" value="{share:.0f}"'
         f' aria-label="{name}">{share:.0f}%</progress></td>'
-        f'<td>{known}</td><td class="flatnb-bad">{retries}</td></tr>'
+        f"<td>{known}</td>{retries}</tr>"
     )
 
 
