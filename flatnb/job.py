@@ -174,7 +174,8 @@ class Job(Generic[T]):
         return f"<Job {job_text(self.status)}>"
 
     def _repr_html_(self) -> str:
-        from .notebook.figures import job_html, page
+        from .html import page
+        from .notebook.figures import job_html
 
         return page(job_html(self.status))
 

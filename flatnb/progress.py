@@ -31,6 +31,8 @@ class Progress:
         Files that were here from before.
     ended
         Files that have come or failed.
+    failed
+        Files that have failed; missing ones as well.
     known_bytes
         Their sizes, as far as the service has told them.
     received_bytes
@@ -41,6 +43,7 @@ class Progress:
         self.files = files
         self.cached = 0
         self.ended = 0
+        self.failed = 0
         self.known_bytes = 0
         self.received_bytes = 0
         self._sizes: dict[str, int] = {}
@@ -60,6 +63,7 @@ class Progress:
                     self.received_bytes -= event.size_bytes
                 case DownloadFinished() | DownloadFailed():
                     self.ended += 1
+                    self.failed += isinstance(event, DownloadFailed)
                     self._sizes.setdefault(event.key, 0)  # else it would still be expected
                 case CacheHit():
                     self.cached += 1

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
+from .. import html
 from .events import (
     BytesDiscarded,
     BytesReceived,
@@ -131,6 +132,21 @@ class Statistics:
             running = self._totals.running
             self._totals = Totals(started=running)
             self._busy_since = self._clock() if running else None
+
+    def _repr_html_(self) -> str:
+        totals = self.totals
+        return html.page(
+            html.facts(
+                {
+                    "Files": f"{totals.successful:,} done, {totals.running:,} running, "
+                    f"{totals.failed:,} failed, {totals.cache_hits:,} from cache",
+                    "Received": f"{format_bytes(totals.received_bytes)} in {totals.busy_s:.1f} s "
+                    f"({format_bytes(totals.bytes_per_s)}/s)",
+                    "Retries": f"{totals.retries:,}",
+                    "Success rate": f"{totals.success_rate:.0%}",
+                }
+            )
+        )
 
     def _ipython_display_(self) -> None:
         if self.on_display is None:

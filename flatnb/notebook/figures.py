@@ -7,39 +7,29 @@ is made of tables, lists and progress bars, which can be read where a viewer dro
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
-from html import escape
-from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import Literal
 
 from ..download.activity import Failure, Moment, RunningFile
 from ..download.stats import Totals, format_bytes
+from ..html import escape
 from ..market.data_types import find_data_type
-
-if TYPE_CHECKING:
-    from ..progress import JobStatus
+from ..progress import JobState, JobStatus
 
 FILES = 8
 """So many running files have a row of their own."""
 
+Look = Literal["idle", "partly"] | JobState
+"""How a job or a panel looks; ``"partly"``: done, but for some files."""
+
 _STATES = {
+    "idle": "idle",
+    "partly": "done, with failures",
     "running": "loading",
     "cancelling": "cancelling …",
     "done": "done",
     "cancelled": "cancelled",
     "failed": "failed",
 }
-
-
-@cache
-def style() -> str:
-    """The style sheet of all that flatnb shows in a notebook."""
-    return files(__package__).joinpath("live.css").read_text(encoding="utf-8")
-
-
-def page(body: str) -> str:
-    """HTML that brings its style along."""
-    return f'<style>{style()}</style><div class="flatnb">{body}</div>'
 
 
 def panel_html(
@@ -51,7 +41,7 @@ def panel_html(
         [
             f'<div class="flatnb-head"><b>flatnb</b><span class="flatnb-dim">{escape(title)}</span>'
             f'<span role="status" class="flatnb-state flatnb-{state}">'
-            f"{_STATES.get(state, state)}</span></div>",
+            f"{_STATES[state]}</span></div>",
             *(job_html(job, moment.bytes_per_s, live) for job in jobs),
             _figures_html(totals, moment),
             _line_html(moment),
@@ -82,26 +72,26 @@ def figures(totals: Totals, moment: Moment) -> list[tuple[str, str]]:
         ("Rate now", f"{format_bytes(moment.bytes_per_s)}/s" if totals.running else "–"),
         ("Mean rate", f"{format_bytes(totals.bytes_per_s)}/s" if totals.busy_s else "–"),
         ("Retries", f"{totals.retries:,}"),
-        ("From cache", f"{totals.cache_hits:,}"),
+        ("Cached", f"{totals.cache_hits:,}"),
         ("Success", f"{totals.success_rate:.0%}" if totals.successful + totals.failed else "–"),
     ]
 
 
 def job_html(job: JobStatus, bytes_per_s: float = 0.0, live: bool = False) -> str:
     """One job: its name, how far it is, a bar, and Cancel."""
-    state, share = job.state, _share(job)
+    look, share = _look(job), _share(job)
     button = ""
     if live and not job.is_done:
         button = (
             f'<button type="button" data-action="cancel" data-id="{job.number}"'
             f' aria-label="Cancel {escape(job.name)}"'
-            f"{' disabled' if state == 'cancelling' else ''}>Cancel</button>"
+            f"{' disabled' if look == 'cancelling' else ''}>Cancel</button>"
         )
     failed = f'<div class="flatnb-bad">{escape(job.error)}</div>' if job.error else ""
     return (
         f'<div class="flatnb-job"><div class="flatnb-row"><b>{escape(job.name)}</b>'
         f'<span class="flatnb-dim">{escape(_job_words(job, bytes_per_s))}</span>{button}</div>'
-        f'<progress class="flatnb-{state}" max="100" value="{share:.0f}"'
+        f'<progress class="flatnb-{look}" max="100" value="{share:.0f}"'
         f' aria-label="{escape(job.name)}">{share:.0f}%</progress>{failed}</div>'
     )
 
@@ -124,11 +114,15 @@ def short_key(key: str) -> str:
     return f"{data_type.name} {parts[-1]}" if data_type else key
 
 
-def _panel_state(moment: Moment, jobs: Sequence[JobStatus]) -> str:
+def _look(job: JobStatus) -> Look:
+    return "partly" if job.state == "done" and job.progress.failed else job.state
+
+
+def _panel_state(moment: Moment, jobs: Sequence[JobStatus]) -> Look:
     states = [job.state for job in jobs if not job.is_done]
     if states or moment.running:
         return "cancelling" if states and set(states) == {"cancelling"} else "running"
-    return jobs[-1].state if jobs else "idle"
+    return _look(jobs[-1]) if jobs else "idle"
 
 
 def _share(job: JobStatus) -> float:
@@ -143,7 +137,10 @@ def _share(job: JobStatus) -> float:
 
 def _job_words(job: JobStatus, bytes_per_s: float) -> str:
     progress = job.progress
-    words = [f"{progress.ended} of {progress.files} files"] if progress.files else []
+    come = progress.ended - progress.failed
+    words = [f"{come} of {progress.files} files"] if progress.files else []
+    if progress.failed:
+        words.append(f"{progress.failed} failed")
     if progress.cached:
         words.append(f"{progress.cached} from cache")
     if progress.received_bytes:

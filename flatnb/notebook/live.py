@@ -17,8 +17,8 @@ from typing import Any, Protocol
 import anywidget
 import traitlets
 
+from ..html import page
 from ..progress import in_kernel
-from .figures import page
 
 INTERVAL_S = 0.1
 """The front end is told at most so often: more often ends in ``IOPub message rate exceeded``."""
@@ -49,7 +49,7 @@ class LiveWidget(anywidget.AnyWidget):
     """The view of some HTML that the kernel makes anew, and of its buttons."""
 
     _esm = _HERE / "live.js"
-    _css = _HERE / "live.css"
+    _css = _HERE.parent / "html.css"
     html = traitlets.Unicode().tag(sync=True)
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..download.activity import Activity, Moment
 from ..download.stats import Statistics
+from ..html import page
 from ..progress import Bar, JobStatus, in_kernel
-from .figures import job_html, job_text, page, panel_html, panel_text
+from .figures import job_html, job_text, panel_html, panel_text
 
 if TYPE_CHECKING:
     from ..job import Job
