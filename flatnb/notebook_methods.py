@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .config import log_out
 from .html import facts, head, page
 from .notebook.panel import Panel
 
@@ -27,6 +28,28 @@ class NotebookMethods:
 
         @property
         def credentials_source(self) -> str: ...
+
+    @staticmethod
+    def login() -> None:
+        """Ask for the S3 keys; sessions made afterwards in this process find them.
+
+        In a notebook it shows a form, else it asks in the terminal. What is typed goes to the
+        memory of this process only: it is not in the notebook, nor its widgets' state, nor the
+        history. On request it is stored in the system's keyring (extra ``keyring``).
+
+        Raises
+        ------
+        CredentialsError
+            In a terminal, if nothing was typed.
+        """
+        from .notebook.login import ask
+
+        ask()
+
+    @staticmethod
+    def logout() -> None:
+        """Forget the keys of `login`, here and in the keyring."""
+        log_out()
 
     def panel(self) -> Panel:
         """The live panel: files, rate, time left, retries, failures; a session has one.

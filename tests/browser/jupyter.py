@@ -14,8 +14,10 @@ from typing import Any, Self
 
 START_S = 60.0
 
-# Cells outside the window are otherwise no part of the page.
+# Cells outside the window are otherwise no part of the page. All that widgets know is saved, so
+# that tests can look for what must not be there.
 SETTINGS = {
+    "@jupyter-widgets/jupyterlab-manager/plugin": {"saveState": True},
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
     "@jupyterlab/apputils-extension/notification": {
         "fetchNews": "false",
