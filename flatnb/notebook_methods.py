@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .config import log_out
 from .html import facts, head, page
 from .notebook.panel import Panel
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from .download.async_downloader import AsyncS3Downloader
     from .download.s3_catalog import S3Catalog
     from .frames.cache import DayCache
@@ -58,6 +60,32 @@ class NotebookMethods:
         and it moves while anything loads, also while a cell is busy with `load`.
         """
         return self._panel
+
+    def plot(self, frame: Any, symbol: str | None = None) -> Figure:
+        """Candles and volume of one symbol of a loaded frame, for a first look.
+
+        Parameters
+        ----------
+        frame
+            What `load` gave, polars or pandas, of daily or minute bars.
+        symbol
+            Which ticker; may be left out if the frame has one only.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            To show, to change or to save. More than 250 bars are drawn as fewer candles.
+
+        Raises
+        ------
+        ValueError
+            If the frame is not one of bars, or has no such ticker.
+        ImportError
+            If the ``plot`` extra is not installed.
+        """
+        from .plot import plot
+
+        return plot(frame, symbol)
 
     def _repr_html_(self) -> str:
         kept = "no" if self.cache is None else str(self.cache.folder)

@@ -50,6 +50,13 @@ export default {
       message.className = refused ? "flatnb-bad" : "";
       if (model.get("state") === "done") form.remove();
     };
+    // JupyterLab keeps the Enter key from submitting a form.
+    const enter = (event) => {
+      if (event.key !== "Enter" || event.target.type === "checkbox") return;
+      event.preventDefault();
+      form.requestSubmit(button);
+    };
+    form.addEventListener("keydown", enter);
     form.addEventListener("submit", submit);
     model.on("change:state change:message", update);
     update();
