@@ -32,7 +32,7 @@ class Progress:
     ended
         Files that have come or failed.
     failed
-        Files that have failed; missing ones as well.
+        Files that have failed; missing ones as well, but not those that were cancelled.
     known_bytes
         Their sizes, as far as the service has told them.
     received_bytes
@@ -63,7 +63,7 @@ class Progress:
                     self.received_bytes -= event.size_bytes
                 case DownloadFinished() | DownloadFailed():
                     self.ended += 1
-                    self.failed += isinstance(event, DownloadFailed)
+                    self.failed += isinstance(event, DownloadFailed) and not event.was_cancelled
                     self._sizes.setdefault(event.key, 0)  # else it would still be expected
                 case CacheHit():
                     self.cached += 1

@@ -167,7 +167,7 @@ class Activity:
 
     def _end(self, event: DownloadFinished | DownloadFailed) -> None:
         self._running.pop(event.key, None)
-        if isinstance(event, DownloadFailed) and event.reason != "cancelled":
+        if isinstance(event, DownloadFailed) and not event.was_cancelled:
             self._failures.appendleft(Failure(event.key, event.reason))
         if not self._running:
             self._line = self._throughput.line(self._clock())

@@ -68,6 +68,11 @@ class DownloadFailed(Event):
     reason: str
     elapsed_s: float
 
+    @property
+    def was_cancelled(self) -> bool:
+        """Whether it was stopped, and did not fail by itself."""
+        return self.reason == "cancelled"
+
 
 @dataclass(frozen=True, slots=True)
 class CacheHit(Event):

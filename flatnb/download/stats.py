@@ -33,11 +33,12 @@ class StatisticsDict(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The totals at one moment."""
+    """The totals at one moment; ``cancelled`` is how many of the failed ones were stopped."""
 
     started: int = 0
     successful: int = 0
     failed: int = 0
+    cancelled: int = 0
     retries: int = 0
     cache_hits: int = 0
     received_bytes: int = 0
@@ -100,7 +101,11 @@ class Statistics:
             case DownloadFinished():
                 totals = replace(totals, successful=totals.successful + 1)
             case DownloadFailed():
-                totals = replace(totals, failed=totals.failed + 1)
+                totals = replace(
+                    totals,
+                    failed=totals.failed + 1,
+                    cancelled=totals.cancelled + event.was_cancelled,
+                )
         if self._busy_since is not None and not totals.running:
             totals = replace(totals, busy_s=totals.busy_s + self._clock() - self._busy_since)
             self._busy_since = None

@@ -63,17 +63,19 @@ def panel_text(title: str, totals: Totals, moment: Moment, jobs: Sequence[JobSta
 
 
 def figures(totals: Totals, moment: Moment) -> list[tuple[str, str]]:
-    """Names and values of the panel's figures, in their order."""
+    """Names and values of the panel's figures; what was cancelled has not failed."""
+    failed = totals.failed - totals.cancelled
+    ended = totals.successful + failed
     return [
         ("Done", f"{totals.successful:,}"),
         ("Running", f"{totals.running:,}"),
-        ("Failed", f"{totals.failed:,}"),
+        ("Failed", f"{failed:,}"),
         ("Received", format_bytes(totals.received_bytes - totals.discarded_bytes)),
         ("Rate now", f"{format_bytes(moment.bytes_per_s)}/s" if totals.running else "–"),
         ("Mean rate", f"{format_bytes(totals.bytes_per_s)}/s" if totals.busy_s else "–"),
         ("Retries", f"{totals.retries:,}"),
         ("Cached", f"{totals.cache_hits:,}"),
-        ("Success", f"{totals.success_rate:.0%}" if totals.successful + totals.failed else "–"),
+        ("Success", f"{totals.successful / ended:.0%}" if ended else "–"),
     ]
 
 
@@ -171,7 +173,7 @@ def format_seconds(seconds: float) -> str:
 def _figures_html(totals: Totals, moment: Moment) -> str:
     pairs = figures(totals, moment)
     heads = "".join(f'<th scope="col">{name}</th>' for name, _ in pairs)
-    marks = {"Failed": ' class="flatnb-bad"'} if totals.failed else {}
+    marks = {"Failed": ' class="flatnb-bad"'} if totals.failed > totals.cancelled else {}
     cells = "".join(f"<td{marks.get(name, '')}>{value}</td>" for name, value in pairs)
     return (
         '<table class="flatnb-figures" aria-label="Totals of this session">'

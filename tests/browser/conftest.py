@@ -8,11 +8,16 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import nbformat
 import pytest
+
+from flatnb.demo import DemoServer
+from tests.servers.throttle import ThrottleProxy
 
 from .jupyter import JupyterServer
 
@@ -56,14 +61,38 @@ def browser() -> Iterator[Browser]:
             browser.close()
 
 
+@pytest.fixture(scope="session")
+def notebook7(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    """A Notebook 7 with settings of its own."""
+    pytest.importorskip("notebook", reason="notebook is not installed")
+    with JupyterServer(tmp_path_factory.mktemp("notebook7"), "notebook") as server:
+        yield server
+
+
 @pytest.fixture
 def open_notebook(
     jupyter: JupyterServer, browser: Browser, tmp_path: Path
 ) -> Iterator[OpenNotebook]:
+    """Opens notebooks in JupyterLab; see `opened_in`."""
+    with opened_in(jupyter, browser, tmp_path.name) as open_:
+        yield open_
+
+
+@pytest.fixture
+def open_in_notebook7(
+    notebook7: JupyterServer, browser: Browser, tmp_path: Path
+) -> Iterator[OpenNotebook]:
+    """Opens notebooks in Notebook 7; see `opened_in`."""
+    with opened_in(notebook7, browser, tmp_path.name) as open_:
+        yield open_
+
+
+@contextmanager
+def opened_in(server: JupyterServer, browser: Browser, name: str) -> Iterator[OpenNotebook]:
     """Opens a notebook file, or one made of the sources of its code cells.
 
-    At the end of the test no script of a page may have thrown, and no page may have asked for
-    anything from outside.
+    At the end no script of a page may have thrown, and no page may have asked for anything from
+    outside.
     """
     from .lab import Lab
 
@@ -71,7 +100,7 @@ def open_notebook(
     context = browser.new_context(viewport={"width": 1100, "height": 900})
 
     def open_(*sources: str | Path, width: int = 1100, height: int = 900) -> Lab:
-        folder = jupyter.files / f"{tmp_path.name}-{len(opened)}"
+        folder = server.files / f"{name}-{len(opened)}"
         folder.mkdir()
         if isinstance(sources[0], Path):
             path = folder / sources[0].name
@@ -83,7 +112,7 @@ def open_notebook(
             nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
         page = context.new_page()
         page.set_viewport_size({"width": width, "height": height})
-        lab = Lab(page, jupyter, path)
+        lab = Lab(page, server, path)
         opened.append(lab)
         lab.open()
         return lab
@@ -96,3 +125,14 @@ def open_notebook(
         context.close()
     assert [lab.errors for lab in opened if lab.errors] == []
     assert [lab.outside for lab in opened if lab.outside] == []
+
+
+@pytest.fixture
+def begin(demo_server: DemoServer) -> Iterator[str]:
+    """A first cell: a session on the demo market behind a slow link."""
+    address = urlsplit(demo_server.endpoint_url)
+    with ThrottleProxy("127.0.0.1", address.port or 0, rate=150_000) as proxy:
+        yield (
+            "from flatnb import FlatSession\n"
+            f"session = FlatSession('a', 'b', endpoint_url={proxy.endpoint_url!r}, cache=False)"
+        )

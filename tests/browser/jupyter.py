@@ -10,9 +10,12 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 START_S = 60.0
+
+Module = Literal["jupyterlab", "notebook"]
+APPLICATIONS: dict[Module, str] = {"jupyterlab": "LabApp", "notebook": "JupyterNotebookApp"}
 
 # Cells outside the window are otherwise no part of the page. All that widgets know is saved, so
 # that tests can look for what must not be there.
@@ -37,7 +40,7 @@ class JupyterServer:
         ``"jupyterlab"``, or ``"notebook"`` for Notebook 7.
     """
 
-    def __init__(self, folder: Path, module: str = "jupyterlab") -> None:
+    def __init__(self, folder: Path, module: Module = "jupyterlab") -> None:
         self.folder = folder
         self.files = folder / "files"
         self.module = module
@@ -74,8 +77,7 @@ class JupyterServer:
                     "--ServerApp.allow_root=True",
                     f"--ServerApp.root_dir={self.files}",
                     f"--IdentityProvider.token={self.token}",
-                    "--LabApp.expose_app_in_browser=True",
-                    "--LabApp.news_url=None",
+                    f"--{APPLICATIONS[self.module]}.expose_app_in_browser=True",
                 ],
                 env=environment,
                 cwd=self.files,

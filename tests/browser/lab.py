@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import nbformat
-from playwright.sync_api import Locator, Page, Request
+from playwright.sync_api import Error, Locator, Page, Request
 
 from .jupyter import JupyterServer
 
@@ -39,8 +39,13 @@ class Lab:
         self.outside: list[str] = []
         self._server = server
         page.set_default_timeout(TIMEOUT_S * 1000)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("pageerror", self._note)
         page.on("request", self._watch)
+
+    def _note(self, error: Error) -> None:
+        # Notebook 7.6 itself throws when it loads its settings, also without any notebook.
+        if "/static/notebook/notebook_core" not in (error.stack or ""):
+            self.errors.append(str(error))
 
     def _watch(self, request: Request) -> None:
         address = urlsplit(request.url)
@@ -115,6 +120,11 @@ class Lab:
     def _of_cell(self, index: int, name: str) -> Any:
         state = f"([i, name]) => {{ {_CURRENT} return panel.content.widgets[i].model[name] }}"
         return self.page.evaluate(state, [index, name])
+
+    @property
+    def cells(self) -> int:
+        """How many cells there are."""
+        return self.page.locator(".jp-Notebook .jp-Cell").count()
 
     def cell(self, index: int) -> Locator:
         """A cell with its outputs, as a part of the page."""

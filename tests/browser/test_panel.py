@@ -4,29 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Locator, expect
 
-from flatnb.demo import DemoServer
-from tests.servers.throttle import ThrottleProxy
-
 from .conftest import OpenNotebook
 
 MONTH = 'session.load("stocks_minute", "2024-01-02", "2024-01-31", symbols="AAPL")'
-
-
-@pytest.fixture
-def begin(demo_server: DemoServer) -> Iterator[str]:
-    """A first cell: a session on the demo market behind a slow link."""
-    address = urlsplit(demo_server.endpoint_url)
-    with ThrottleProxy("127.0.0.1", address.port or 0, rate=150_000) as proxy:
-        yield (
-            "from flatnb import FlatSession\n"
-            f"session = FlatSession('a', 'b', endpoint_url={proxy.endpoint_url!r}, cache=False)"
-        )
 
 
 def received(view: Locator) -> str:
@@ -75,6 +59,22 @@ def test_cancel_while_a_cell_is_busy(open_notebook: OpenNotebook, begin: str) ->
     expect(lab.cell(1).locator(".flatnb-job")).to_contain_text("cancelled in")
     lab.run(2)
     assert lab.text(2) == "0"
+
+
+def test_notebook7(open_in_notebook7: OpenNotebook, begin: str) -> None:
+    """The panel moves and Cancel is heard there as well."""
+    lab = open_in_notebook7(begin, "session.panel()", MONTH)
+    lab.run(0)
+    lab.run(1)
+    lab.start(2)
+    panel = lab.cell(1).locator(".flatnb")
+    first = received(panel)
+    expect(panel.get_by_role("status")).to_have_text("loading")
+    expect(panel.locator(".flatnb-figures td").nth(3)).not_to_have_text(first)
+    panel.get_by_role("button", name=re.compile("Cancel")).click()
+    lab.wait(2)
+    expect(panel.get_by_role("status")).to_have_text("cancelled")
+    lab.picture("notebook7")
 
 
 def test_a_background_job(open_notebook: OpenNotebook, begin: str) -> None:
