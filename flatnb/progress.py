@@ -23,7 +23,7 @@ class Progress:
     Attributes
     ----------
     files
-        Files asked for.
+        Files to download, as far as known.
     ended
         Files that have come or failed.
     known_bytes
@@ -32,7 +32,7 @@ class Progress:
         Bytes that have come and were kept.
     """
 
-    def __init__(self, files: int) -> None:
+    def __init__(self, files: int = 0) -> None:
         self.files = files
         self.ended = 0
         self.known_bytes = 0
