@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import zoneinfo
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -23,7 +24,7 @@ from .frames.read import empty_day, read_day
 from .frames.schema import check_columns
 from .frames.select import Selection
 from .load import Request
-from .market.calendar import EXCHANGE_TIME_ZONE
+from .market.calendar import EXCHANGE_TIME_ZONE, trading_days
 from .market.data_types import DataType
 from .progress import Progress
 from .report import DayOutcome, LoadReport, Status
@@ -72,6 +73,8 @@ class DayLoader:
     request: Request
     progress: Progress
     _kept: dict[str, Version] = field(default_factory=dict)
+    _listed: dict[str, Version] = field(default_factory=dict)
+    _months: set[str] = field(default_factory=set)
     _turns: asyncio.Semaphore = field(init=False)
     _notes: dict[str, None] = field(default_factory=dict)
 
@@ -79,11 +82,16 @@ class DayLoader:
         self._turns = asyncio.Semaphore(self.downloader.max_concurrent)
 
     async def load(self) -> Loaded:
-        """Bring all days, many at once."""
-        name = self.request.data_type.name
-        keys = {day: self.catalog.get_key(name, day) for day in self.request.days}
-        current = await self._current(keys.values())
-        self.progress.files -= len(current)
+        """Bring all days, many at once.
+
+        Raises
+        ------
+        TransferError
+            If a listing that is to tell the days could not be had.
+        """
+        keys = await self._keys()
+        current = await self._current(keys)
+        self.progress.files = len(keys) - len(current)
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
@@ -94,37 +102,65 @@ class DayLoader:
             # What no day's outcome can tell of, such as a wrong column: it is the same for all.
             raise errors.exceptions[0] from None
         days = [task.result() for task in tasks]
-        report = LoadReport(name, tuple(outcome for outcome, _ in days))
+        report = LoadReport(self.request.data_type.name, tuple(outcome for outcome, _ in days))
         frames = [frame for _, frame in days if frame is not None]
         return Loaded(self._concatenate(frames), report, tuple(self._notes))
 
-    async def _current(self, keys: Iterable[str]) -> set[str]:
+    async def _keys(self) -> dict[date, str]:
+        """The days to bring: by the calendar, or those that the bucket has."""
+        request = self.request
+        name = request.data_type.name
+        if request.data_type.days == "calendar":
+            days = trading_days(request.start, request.end)
+            return {day: self.catalog.get_key(name, day) for day in days}
+        ordinals = range(request.start.toordinal(), request.end.toordinal() + 1)
+        keys = {day: self.catalog.get_key(name, day) for day in map(date.fromordinal, ordinals)}
+        if self.keeping is not None and self.keeping.offline:
+            there = await _in_thread(partial(self.keeping.cache.days, name))
+            return {day: keys[day] for day in there if day in keys}
+        await self._list(keys.values())
+        return {day: key for day, key in keys.items() if key in self._listed}
+
+    async def _current(self, keys: Mapping[date, str]) -> set[str]:
         """The keys of those cached days that may be used as they are."""
         if self.keeping is None:
             return set()
-        self._kept = await _in_thread(partial(_versions, self.keeping.cache, list(keys)))
-        doubtful = {key for key in self._kept if self._is_doubtful(key)}
-        folders = {key.rpartition("/")[0] + "/" for key in doubtful}
-        listed: dict[str, Version] = {}
-        for found in await asyncio.gather(*map(self._list, folders)):
-            listed |= found
-        confirmed = {key for key in doubtful if listed.get(key) == self._kept[key]}
+        self._kept = await _in_thread(partial(self._versions, list(keys.values())))
+        doubtful = {key for day, key in keys.items() if key in self._kept and self._doubts(day)}
+        # Without a listing they are fetched.
+        with contextlib.suppress(TransferError):
+            await self._list(doubtful)
+        confirmed = {key for key in doubtful if self._listed.get(key) == self._kept[key]}
         return set(self._kept) - doubtful | confirmed
 
-    def _is_doubtful(self, key: str) -> bool:
+    def _versions(self, keys: Iterable[str]) -> dict[str, Version]:
+        assert self.keeping is not None
+        cache, columns = self.keeping.cache, self.request.data_type.fingerprint
+        found = ((key, cache.version(key, columns)) for key in keys)
+        return {key: version for key, version in found if version is not None}
+
+    def _doubts(self, day: date) -> bool:
         assert self.keeping is not None
         if self.keeping.offline or self.keeping.revalidate == "never":
             return False
-        day = date.fromisoformat(self.catalog.parse_key_metadata(key)["date"])
-        return self.keeping.revalidate == "always" or day > _today() - RECENT
+        return bool(self._listed) or self.keeping.revalidate == "always" or day > _today() - RECENT
 
-    async def _list(self, folder: str) -> dict[str, Version]:
-        """One listing tells the versions of a month's files; without it they are fetched."""
-        try:
-            found = await self.downloader.list_summaries(self.catalog.bucket, folder, MONTH_KEYS)
-        except TransferError:
-            return {}
-        return {item.key: Version(item.size_bytes, item.etag) for item in found}
+    async def _list(self, keys: Iterable[str]) -> None:
+        """One listing tells the versions of a month's files."""
+        months = {key.rpartition("/")[0] + "/" for key in keys} - self._months
+        listings = [
+            self.downloader.list_summaries(self.catalog.bucket, month, MONTH_KEYS)
+            for month in sorted(months)
+        ]
+        failed: list[BaseException] = []
+        for found in await asyncio.gather(*listings, return_exceptions=True):
+            if isinstance(found, BaseException):
+                failed.append(found)
+            else:
+                self._listed |= {item.key: Version(item.size_bytes, item.etag) for item in found}
+        if failed:
+            raise failed[0]
+        self._months |= months
 
     async def _day(self, day: date, key: str, current: bool) -> Day:
         failed: tuple[Status, str]
@@ -158,13 +194,14 @@ class DayLoader:
         ):
             if waited and (kept := await _in_thread(partial(self._brought_by_other, day, key))):
                 self.progress.files -= 1
+                self._tell(CacheHit(self.catalog.bucket, key, kept[0].size_bytes))
                 return kept
             return await self._fetch(day, key)
 
     def _brought_by_other(self, day: date, key: str) -> Day | None:
         """What another process has put into the cache just now."""
         assert self.keeping is not None
-        version = self.keeping.cache.version(key)
+        version = self.keeping.cache.version(key, self.request.data_type.fingerprint)
         if version is None or version == self._kept.get(key):
             return None
         self._kept[key] = version
@@ -236,7 +273,8 @@ class DayLoader:
         self, cache: DayCache, key: str, version: Version, frame: pl.DataFrame, note: str
     ) -> None:
         try:
-            cache.store(key, version, frame, note)
+            columns = self.request.data_type.fingerprint
+            cache.store(key, version, frame, columns=columns, note=note)
         except OSError as error:
             reason = error.strerror or type(error).__name__
             self._notes[f"the cache in {cache.folder} cannot be written ({reason})"] = None
@@ -266,11 +304,6 @@ class DayLoader:
 
 async def _in_thread(function: Callable[[], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(None, function)
-
-
-def _versions(cache: DayCache, keys: Iterable[str]) -> dict[str, Version]:
-    found = ((key, cache.version(key)) for key in keys)
-    return {key: version for key, version in found if version is not None}
 
 
 def _select(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from .errors import FlatnbWarning, LoadError, MissingDaysError
 from .frames.pandas import FrameKind, check_frame_kind, to_pandas
 from .frames.select import Selection, parse_symbols
-from .market.calendar import DateLike, as_date_range, trading_days
+from .market.calendar import DateLike, as_date_range
 from .market.data_types import DataType, get_data_type
 from .report import HERE, DayOutcome, list_days
 
@@ -39,7 +39,8 @@ class Request:
     """What a user asks for, checked."""
 
     data_type: DataType
-    days: tuple[date, ...]
+    start: date
+    end: date
     selection: Selection | None
     columns: tuple[str, ...] | None
     frame: FrameKind
@@ -87,7 +88,8 @@ class Request:
                 raise ValueError("columns holds only 'date', which is always there; add another")
         return cls(
             data_type=found,
-            days=tuple(trading_days(first, last)),
+            start=first,
+            end=last,
             selection=parse_symbols(_names("symbols", symbols), _names("underlyings", underlyings)),
             columns=wanted,
             frame=frame,
@@ -143,11 +145,20 @@ def deliver(request: Request, loaded: Loaded) -> Any:
     if missing and request.missing == "warn":
         _warn(_message(f"{len(missing)} of {len(report)} days have no file", missing))
     if not report.days:
-        _warn("there is no trading day between start and end: the frame is empty")
+        _warn(_no_days(request))
     for note in loaded.notes:
         _warn(note)
     _warn_of_unknown_symbols(request, loaded)
     return frame
+
+
+def _no_days(request: Request) -> str:
+    if request.data_type.days == "calendar":
+        return "there is no trading day between start and end: the frame is empty"
+    return (
+        f"the bucket has no file of {request.data_type.name} between {request.start} and "
+        f"{request.end}: the frame is empty"
+    )
 
 
 def _warn_of_unknown_symbols(request: Request, loaded: Loaded) -> None:

@@ -26,7 +26,7 @@ class Progress:
     Attributes
     ----------
     files
-        Files to download.
+        Files to download, as far as known.
     cached
         Files that were here from before.
     ended
@@ -39,7 +39,7 @@ class Progress:
         Bytes that have come and were kept.
     """
 
-    def __init__(self, files: int) -> None:
+    def __init__(self, files: int = 0) -> None:
         self.files = files
         self.cached = 0
         self.ended = 0

@@ -18,6 +18,7 @@ from .frames.pandas import FrameKind
 from .job import Job, LoopThread
 from .load import Missing, Request, RequestOptions, deliver
 from .market.calendar import DateLike
+from .market.data_types import register_data_type
 from .notebook.panel import Panel
 from .notebook_methods import NotebookMethods
 from .progress import Progress
@@ -152,6 +153,8 @@ class FlatSession(NotebookMethods):
         session._finalizer = weakref.finalize(session, _close, session._threads, server)
         return session
 
+    register = staticmethod(register_data_type)
+
     @property
     def credentials_source(self) -> str:
         """Where the credentials were found; the credentials themselves are not shown."""
@@ -212,10 +215,12 @@ class FlatSession(NotebookMethods):
         Parameters
         ----------
         data_type
-            For example ``"stocks_daily"``; `flatnb.DATA_TYPES` lists them.
+            For example ``"stocks_daily"``; `flatnb.DATA_TYPES` lists them. Another folder of the
+            bucket is written ``"root/folder"``; `register` gives it a name.
         start, end
-            Dates in exchange time, both inclusive: strings YYYY-MM-DD, dates, or pandas or numpy
-            timestamps. Weekends and holidays between them are left out.
+            Dates of files, both inclusive: strings YYYY-MM-DD, dates, or pandas or numpy
+            timestamps. Stocks and options have one for each trading day; for the others a
+            listing tells the days.
         symbols
             Only these tickers, exactly as the vendor writes them (upper and lower case differ).
             ``"O:SPY*"`` is every contract of SPY.
@@ -251,6 +256,8 @@ class FlatSession(NotebookMethods):
             those that did load.
         MissingDaysError
             If days have no file and ``missing="raise"``.
+        TransferError
+            If a listing that is to tell the days could not be had.
         """
         return self.start(
             data_type,
@@ -320,7 +327,7 @@ class FlatSession(NotebookMethods):
         if not self._finalizer.alive:
             raise RuntimeError("this session is closed; make a new one")
         request = Request.checked(data_type, start, end, frame=frame, **options)
-        counts = Progress(files=len(request.days))
+        counts = Progress()
         job = Job(
             self._load(request, counts),
             self._threads.loop,

@@ -28,6 +28,8 @@ _MEMORY_LIMIT = 1 << 30
 _PART_SIZE = 8 << 20
 # A day's files are complete by about 11:00 on the next day.
 _PUBLISHED_AT = time(11)
+# moto looks through all keys for each listing.
+_OTHERS_SINCE = date(2023, 1, 3)
 _DIRECTORY_LOCK = threading.Lock()
 
 
@@ -193,12 +195,12 @@ def published_keys(
     start: date | None, end: date, options_root: str, absent: Collection[date]
 ) -> Iterator[tuple[str, str, date]]:
     """Key, data type and day of every file in the bucket."""
-    data_types = {name: DATA_TYPES[name] for name in DOCUMENTED_DATA_TYPES}
-    first = min(data_type.first_day for data_type in data_types.values())
-    days = [day for day in trading_days(max(start or first, first), end) if day not in absent]
-    paths = [f"{day:%Y/%m}/{day.isoformat()}.csv.gz" for day in days]
-    for name, data_type in data_types.items():
+    for name, data_type in DATA_TYPES.items():
         root = options_root if data_type.is_options else data_type.root
-        for day, path in zip(days, paths, strict=True):
-            if day >= data_type.first_day:
-                yield f"{root}/{data_type.folder}/{path}", name, day
+        first = max(start or date.min, data_type.first_day)
+        if name not in DOCUMENTED_DATA_TYPES:
+            first = max(first, _OTHERS_SINCE)
+        for number in range(first.toordinal(), end.toordinal() + 1):
+            day = date.fromordinal(number)
+            if day not in absent and DemoMarket.has_file(data_type, day):
+                yield f"{root}/{data_type.folder}/{day:%Y/%m}/{day.isoformat()}.csv.gz", name, day

@@ -81,10 +81,17 @@ class DayCache:
         self.folder = folder
         self._sound: dict[Path, tuple[int, int, int]] = {}
 
-    def version(self, key: str) -> Version | None:
-        """The version that is here of a file; None if there is none, or it cannot be used."""
+    def version(self, key: str, columns: str) -> Version | None:
+        """The version that is here of a file; None if there is none, or it cannot be used.
+
+        Parameters
+        ----------
+        columns
+            The `DataType.fingerprint` that it must have been read with.
+        """
         told = _metadata(self._path(key))
-        if told.get("flatnb.schema") != SCHEMA_VERSION or told.get("flatnb.key") != key:
+        rules = SCHEMA_VERSION, key, columns
+        if rules != tuple(told.get(f"flatnb.{name}") for name in ("schema", "key", "columns")):
             return None
         return Version(int(told["flatnb.size_bytes"]), told["flatnb.etag"])
 
@@ -117,8 +124,15 @@ class DayCache:
         except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
             return None
 
-    def store(self, key: str, version: Version, frame: pl.DataFrame, note: str = "") -> None:
+    def store(
+        self, key: str, version: Version, frame: pl.DataFrame, *, columns: str, note: str = ""
+    ) -> None:
         """Keep what `read_day` made of a whole file, with a note on it.
+
+        Parameters
+        ----------
+        columns
+            The `DataType.fingerprint` that it was read with.
 
         Raises
         ------
@@ -135,6 +149,7 @@ class DayCache:
             metadata={
                 "flatnb.schema": SCHEMA_VERSION,
                 "flatnb.key": key,
+                "flatnb.columns": columns,
                 "flatnb.etag": version.etag,
                 "flatnb.size_bytes": str(version.size_bytes),
                 "flatnb.note": note,

@@ -1,8 +1,9 @@
 """Which tickers are wanted, and their rows found in a file's text without parsing the others.
 
 No order of the rows is trusted: the beginning of every line is looked at. All tickers are looked
-for at once, by one regular expression over bytes whose alternatives share their beginnings;
-measured, it is the quickest way that Python has, from one ticker to a thousand.
+for at once, by the automaton behind polars' ``find_many``. Measured on a day of 1.9M rows: 36 ms
+for three tickers as for thirty, 50 ms for a thousand, and unlike Python's regular expressions (62
+to 360 ms) it leaves other threads the interpreter.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from itertools import compress, islice
+from typing import TYPE_CHECKING
 
 from ..market.options import PREFIX, TAIL, TAIL_PATTERN
 
@@ -22,6 +24,12 @@ _CONTRACT = re.compile(f"{PREFIX}.+{TAIL_PATTERN}")
 
 _MOST = 2000
 """For more, parsing all rows is as quick."""
+
+_AT_ONCE = 8
+"""Blocks for one call of polars."""
+
+_FAR = 2**32 - 1
+"""Places that ``find_many`` cannot tell."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,7 @@ class Selection:
         """Whether `rows_of` can be used for a file with this first line."""
         return (
             header.startswith(b"ticker,")
-            and len(self.symbols) + len(self.roots) <= _MOST
+            and 0 < len(self.symbols) + len(self.roots) <= _MOST
             and not any(set(symbol) & set('",\r\n') for symbol in self.symbols)
         )
 
@@ -75,38 +83,40 @@ class Selection:
         blocks
             Blocks of whole lines. All are taken, so that the file's checksum is verified.
         """
-        for block in blocks:
-            if _is_plain(block):
-                rows = self._pattern.findall(b"\n" + block)
-                if rows:
-                    yield b"".join(rows)[1:] + b"\n"
-            else:
-                yield block
+        blocks = iter(blocks)
+        while some := list(islice(blocks, _AT_ONCE)):
+            plain = [_is_plain(block) for block in some]
+            places = iter(self._places(list(compress(some, plain))))
+            for block, is_plain in zip(some, plain, strict=True):
+                yield self._rows_at(block, next(places)) if is_plain else block
+
+    def _places(self, blocks: list[bytes]) -> list[list[int]]:
+        """Of each block, the line breaks before wanted rows."""
+        import polars as pl
+
+        text = pl.Series(blocks, dtype=pl.Binary).cast(pl.String)
+        return text.str.find_many([f"\n{beginning}" for beginning in self._beginnings]).to_list()
+
+    def _rows_at(self, block: bytes, breaks: list[int]) -> bytes:
+        starts = [place + 1 for place in breaks]
+        if block.startswith(self._encoded):
+            starts.insert(0, 0)
+        return b"".join(
+            [block[start : block.find(b"\n", start) + 1 or len(block)] for start in starts]
+        )
 
     @cached_property
-    def _pattern(self) -> re.Pattern[bytes]:
-        tree: dict[str, Any] = {}
-        for symbol in self.symbols:
-            _plant(tree, symbol, ",")
-        for root in self.roots:
-            _plant(tree, f"{PREFIX}{root}", f"{TAIL_PATTERN},")
-        return re.compile(f"\n{_alternatives(tree)}[^\n]*".encode())
+    def _beginnings(self) -> list[str]:
+        return [f"{symbol}," for symbol in self.symbols] + [PREFIX + root for root in self.roots]
 
-
-def _plant(tree: dict[str, Any], word: str, end: str) -> None:
-    for letter in word:
-        tree = tree.setdefault(re.escape(letter), {})
-    tree[end] = {}
-
-
-def _alternatives(tree: dict[str, Any]) -> str:
-    branches = [letter + (_alternatives(rest) if rest else "") for letter, rest in tree.items()]
-    return branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})"
+    @cached_property
+    def _encoded(self) -> tuple[bytes, ...]:
+        return tuple(beginning.encode() for beginning in self._beginnings)
 
 
 def _is_plain(block: bytes) -> bool:
     """Whether the bytes between line breaks are the rows, and their beginnings the tickers."""
-    if b"\0" in block or not (block.isascii() or _is_utf8(block)):
+    if b"\0" in block or len(block) >= _FAR or not (block.isascii() or _is_utf8(block)):
         return False
     if b'"' not in block:
         return True

@@ -153,6 +153,8 @@ def _job_words(job: JobStatus, bytes_per_s: float) -> str:
         words.append(f"{_STATES[job.state]} in {format_seconds(job.elapsed_s)}")
     elif job.state == "cancelling":
         words.append("cancelling …")
+    elif not words:
+        words.append("looking up the days")
     elif progress.files and progress.ended >= progress.files:
         words.append("putting the frame together")
     elif (left := eta_s(job, bytes_per_s)) is not None:

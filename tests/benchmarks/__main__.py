@@ -1,0 +1,132 @@
+"""The command: makes the files, runs the scenarios, prints Markdown."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from tests.servers.throttle import throttle_process
+
+from .files import DAILY_DAYS, MINUTE_DAYS, SYMBOLS, make_files
+from .imports import import_ratio
+from .measure import Measured, measure
+from .peers import PEERS, Task
+from .serve import server_process
+
+LOAD = "flatnb session.load"
+LOAD_128 = f"{LOAD}, 128 connections"
+CACHED = f"{LOAD}, cache filled before"
+COMPARED = f"{CACHED}, each day compared"
+FILLING = f"{LOAD}, filling its cache"
+PARSE_FLOOR = "floor: unpacking and parsing, on all cores"
+UNPACK_FLOOR = "floor: unpacking in one shot, on all cores"
+BOTO3 = "boto3 + pandas, one file after the other"
+SCRIPT = "aioboto3, a new client per file, 8 at once"
+SCAN = "polars.scan_csv on s3://"
+SYNC, ASYNC = "flatnb SyncS3Downloader, then polars", "flatnb AsyncS3Downloader, then polars"
+WARM = (CACHED, COMPARED)
+OTHERS = [name for name in PEERS if not name.startswith(("floor", "flatnb"))]
+COLD = [*OTHERS, SYNC, ASYNC, LOAD]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Some peers on one task; the first target's ratio is the first peer's time over flatnb's."""
+
+    letter: str
+    title: str
+    data_type: str
+    days: Sequence[date]
+    peers: Sequence[str]
+    throttled: bool = False
+    symbols: Sequence[str] | None = None
+    rounds: int = 3
+
+
+MINUTES = "stocks_minute"
+SCENARIOS = (
+    Scenario("a", "throttled link, 1 day of stock minutes", MINUTES, MINUTE_DAYS[:1],
+             [*COLD, LOAD_128], True, rounds=1),
+    Scenario("a", "throttled link, 21 days of stock minutes", MINUTES, MINUTE_DAYS,
+             [*COLD, LOAD_128], True, rounds=1),
+    Scenario("a", "throttled link, 250 days of daily bars", "stocks_daily", DAILY_DAYS,
+             COLD, True, rounds=1),
+    Scenario("b", "loopback, 21 days of stock minutes, all symbols", MINUTES, MINUTE_DAYS,
+             [PARSE_FLOOR, *COLD, FILLING]),
+    Scenario("b", "loopback, 21 days of stock minutes, 3 symbols", MINUTES, MINUTE_DAYS,
+             [UNPACK_FLOOR, *COLD, FILLING], symbols=SYMBOLS),
+    Scenario("c", "again, 21 days of stock minutes, all symbols", MINUTES, MINUTE_DAYS, WARM),
+    Scenario("c", "again, 21 days of stock minutes, 3 symbols", MINUTES, MINUTE_DAYS, WARM,
+             symbols=SYMBOLS),
+)  # fmt: skip
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    default = Path(tempfile.gettempdir()) / "flatnb-benchmark-files"
+    parser.add_argument("--files", type=Path, default=default, help="where the files are kept")
+    parser.add_argument("--only", nargs="+", default=("a", "b", "c", "d"), metavar="LETTER")
+    parser.add_argument("--rounds", type=int, help="runs of each, of which the median counts")
+    options = parser.parse_args()
+    print(f"{date.today()}, {_machine()}\n", flush=True)
+    folder = make_files(options.files)
+    with ExitStack() as stack:
+        host, port = stack.enter_context(server_process(folder))
+        direct = f"http://{host}:{port}"
+        slow = stack.enter_context(throttle_process(host, port))
+        cache = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        task = Task(direct, folder, MINUTES, MINUTE_DAYS, None, cache)
+        if "c" in options.only:
+            measure(CACHED, task, 1)
+        for scenario in SCENARIOS:
+            if scenario.letter not in options.only:
+                continue
+            task = Task(
+                slow if scenario.throttled else direct,
+                folder,
+                scenario.data_type,
+                scenario.days,
+                scenario.symbols,
+                cache,
+            )
+            rounds = options.rounds or scenario.rounds
+            results = [measure(name, task, rounds) for name in scenario.peers]
+            print("\n".join(_table(scenario, results)), flush=True)
+    if "d" in options.only:
+        print(import_ratio())
+
+
+def _table(scenario: Scenario, results: Sequence[Measured]) -> Iterator[str]:
+    ours = next(result.seconds for result in results if result.peer in (LOAD, CACHED))
+    yield f"**({scenario.letter}) {scenario.title}**\n"
+    yield "| | seconds | times flatnb's | peak memory |"
+    yield "|---|---:|---:|---:|"
+    for result in results:
+        spread = f" ({result.fastest:.2f}–{result.slowest:.2f})" if scenario.rounds > 1 else ""
+        name = f"**{result.peer}**" if result.peer.startswith("flatnb") else result.peer
+        ratio = result.seconds / ours
+        yield (
+            f"| {name} | {result.seconds:.2f}{spread} | {ratio:.2f} | {result.peak_mb:,.0f} MB |"
+        )
+    rows = {result.rows for result in results if not result.peer.startswith("floor: unpacking in")}
+    yield f"\n{' or '.join(f'{count:,}' for count in sorted(rows))} rows.\n"
+
+
+def _machine() -> str:
+    import os
+    from importlib.metadata import version
+
+    packages = ("polars", "pandas", "boto3", "aioboto3", "obstore", "polygon-options-puller")
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    return f"{os.cpu_count()} cores, Python {platform.python_version()}, {versions}"
+
+
+if __name__ == "__main__":
+    main()
