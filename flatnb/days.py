@@ -19,6 +19,7 @@ from .download.transfer import Version
 from .errors import AccessDeniedError, ObjectNotFoundError, SchemaError, TransferError
 from .frames.cache import DayCache
 from .frames.check import stray_rows
+from .frames.interrupt import uninterrupted
 from .frames.read import empty_day, read_day
 from .frames.schema import check_columns
 from .frames.select import Selection
@@ -112,7 +113,10 @@ class DayLoader:
         if request.data_type.days == "calendar":
             days = trading_days(request.start, request.end)
             return {day: self.catalog.get_key(name, day) for day in days}
-        ordinals = range(request.start.toordinal(), request.end.toordinal() + 1)
+        first, last = max(request.start, request.data_type.first_day), min(request.end, _today())
+        if first > request.start:
+            self._notes[f"{name} begin on {first}: earlier days are not looked for"] = None
+        ordinals = range(first.toordinal(), last.toordinal() + 1)
         keys = {day: self.catalog.get_key(name, day) for day in map(date.fromordinal, ordinals)}
         if self.keeping is not None and self.keeping.offline:
             there = await _in_thread(partial(self.keeping.cache.days, name))
@@ -208,7 +212,7 @@ class DayLoader:
             self.catalog.bucket,
             key,
             SpillTarget(self._spill_folder()),
-            partial(self._read, day, key),
+            partial(uninterrupted(self._read), day, key),
             listener=self.progress,
         )
 
@@ -295,7 +299,7 @@ class DayLoader:
 
 
 async def _in_thread(function: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(None, function)
+    return await asyncio.get_running_loop().run_in_executor(None, uninterrupted(function))
 
 
 def _select(

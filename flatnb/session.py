@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
+from .chain import Chains
 from .config import Endpoint, find_credentials
 from .days import DayLoader, Keeping, Loaded, Revalidate
 from .download.async_downloader import AsyncS3Downloader
@@ -15,9 +16,10 @@ from .download.stats import Statistics
 from .frames.cache import DayCache, cache_folder
 from .frames.pandas import FrameKind
 from .job import Job, LoopThread
-from .load import Missing, Request, RequestOptions, deliver
+from .load import Between, Missing, Request, RequestOptions, deliver
 from .market.calendar import DateLike
 from .market.data_types import register_data_type
+from .market.options import OptionType
 from .progress import Bar, Progress
 from .report import LoadReport
 
@@ -34,7 +36,7 @@ class LoadOptions(RequestOptions, total=False):
     progress: bool | None
 
 
-class FlatSession:
+class FlatSession(Chains):
     """Loads flat files straight into DataFrames.
 
     Parameters
@@ -82,7 +84,7 @@ class FlatSession:
         options_root: str = Endpoint.options_root,
         max_retries: int = 5,
         timeout: float = 60,
-        max_pool_connections: int = 50,
+        max_pool_connections: int = 128,
         max_concurrent: int = 8,
         cache: bool | str | os.PathLike[str] = True,
         revalidate: Revalidate = "recent",
@@ -193,6 +195,9 @@ class FlatSession:
         *,
         symbols: Sequence[str] | str | None = None,
         underlyings: Sequence[str] | str | None = None,
+        expiry: Between[DateLike] | None = None,
+        strike: Between[float] | None = None,
+        option_type: OptionType | None = None,
         columns: Sequence[str] | str | None = None,
         frame: FrameKind = "polars",
         tz: str = "UTC",
@@ -220,6 +225,11 @@ class FlatSession:
         underlyings
             Only options with these OCC roots: ``"SPX"`` has none of SPXW's contracts. Together
             with ``symbols``: both.
+        expiry, strike
+            Only contracts between two days, or two prices in dollars, both inclusive; None leaves
+            an end open: ``strike=(470, None)``.
+        option_type
+            Only ``"call"`` or only ``"put"``.
         columns
             Only these columns; ``date`` is always there.
         frame
@@ -259,6 +269,9 @@ class FlatSession:
             frame=frame,
             symbols=symbols,
             underlyings=underlyings,
+            expiry=expiry,
+            strike=strike,
+            option_type=option_type,
             columns=columns,
             tz=tz,
             missing=missing,
