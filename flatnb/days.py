@@ -41,6 +41,12 @@ Revalidate = Literal["recent", "always", "never"]
 RECENT = timedelta(days=28)
 """The vendor replaces files mostly within days: those this young are always looked at again."""
 
+DAYS_AT_ONCE = 8
+SMALL_DAYS_AT_ONCE = 64
+"""Daily bars are less than 5 MB a day: what takes time is to wait for their first bytes."""
+
+_SMALL_FOLDERS = ("day_aggs_v1", "session_aggs_v1")
+
 MONTH_KEYS = 100
 """More than a month's folder holds."""
 
@@ -72,6 +78,7 @@ class DayLoader:
     keeping: Keeping | None
     request: Request
     progress: Progress
+    max_concurrent: int | None = None
     _kept: dict[str, Version] = field(default_factory=dict)
     _listed: dict[str, Version] = field(default_factory=dict)
     _months: set[str] = field(default_factory=set)
@@ -79,7 +86,9 @@ class DayLoader:
     _notes: dict[str, None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._turns = asyncio.Semaphore(self.downloader.max_concurrent)
+        small = self.request.data_type.folder in _SMALL_FOLDERS
+        usual = SMALL_DAYS_AT_ONCE if small else DAYS_AT_ONCE
+        self._turns = asyncio.Semaphore(self.max_concurrent or usual)
 
     async def load(self) -> Loaded:
         """Bring all days, many at once.
@@ -186,13 +195,12 @@ class DayLoader:
         return DayOutcome(day, key, *failed), None
 
     async def _bring(self, day: date, key: str) -> Day:
-        if self.keeping is None:
-            return await self._fetch(day, key)
         # Not the lock first: a lock is an open file, and there may be thousands of days.
-        async with (
-            self._turns,
-            self.keeping.cache.alone(key, self.downloader.timeout) as waited,
-        ):
+        async with self._turns, contextlib.AsyncExitStack() as stack:
+            if self.keeping is None:
+                return await self._fetch(day, key)
+            alone = self.keeping.cache.alone(key, self.downloader.timeout)
+            waited = await stack.enter_async_context(alone)
             if waited and (kept := await _in_thread(partial(self._brought_by_other, day, key))):
                 self.progress.files -= 1
                 return kept

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
 from .chain import Chains
 from .config import Endpoint, find_credentials
-from .days import DayLoader, Keeping, Loaded, Revalidate
+from .days import SMALL_DAYS_AT_ONCE, DayLoader, Keeping, Loaded, Revalidate
 from .download.async_downloader import AsyncS3Downloader
 from .download.s3_catalog import S3Catalog
 from .download.stats import Statistics
@@ -50,8 +50,8 @@ class FlatSession(Chains):
     endpoint_url, bucket, options_root
         Where the files are; the defaults are the live service.
     max_retries, timeout, max_pool_connections, max_concurrent, max_unpacked_bytes
-        As `AsyncS3Downloader` takes them; ``max_concurrent`` is also how many days are in memory
-        before they are decoded.
+        As `AsyncS3Downloader` takes them. ``max_concurrent`` is how many days are downloaded or
+        read at once; None: 8, or 64 of daily bars, whose files are small.
     cache
         Where to keep each day that was loaded, as Parquet: True for ``FLATNB_CACHE`` or the
         user's cache folder, a path, or False for nowhere.
@@ -85,7 +85,7 @@ class FlatSession(Chains):
         max_retries: int = 5,
         timeout: float = 60,
         max_pool_connections: int = 128,
-        max_concurrent: int = 8,
+        max_concurrent: int | None = None,
         cache: bool | str | os.PathLike[str] = True,
         revalidate: Revalidate = "recent",
         offline: bool = False,
@@ -101,9 +101,10 @@ class FlatSession(Chains):
             max_retries,
             timeout,
             max_pool_connections,
-            max_concurrent,
+            max_concurrent or SMALL_DAYS_AT_ONCE,
             max_unpacked_bytes=max_unpacked_bytes,
         )
+        self._max_concurrent = max_concurrent
         self._keeping = _keeping(cache, revalidate, offline, endpoint_url, bucket)
         self._server: DemoServer | None = None
         self._finalizer = weakref.finalize(self, _close, self._threads, None)
@@ -343,7 +344,9 @@ class FlatSession(Chains):
         )
 
     async def _load(self, request: Request, progress: Progress) -> Loaded:
-        loader = DayLoader(self.downloader, self.catalog, self._keeping, request, progress)
+        loader = DayLoader(
+            self.downloader, self.catalog, self._keeping, request, progress, self._max_concurrent
+        )
         loaded = await loader.load()
         self.last_report = loaded.report
         return loaded
