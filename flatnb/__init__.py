@@ -75,5 +75,12 @@ def __getattr__(name: str) -> Any:
     return getattr(home, name)
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """``%load_ext flatnb``: the ``%flat`` magic, and ``asyncio.run`` in cells."""
+    from .notebook.magics import load
+
+    load(shell)
+
+
 def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from .download.async_downloader import AsyncS3Downloader
+from .download.events import CacheHit, Event
 from .download.s3_catalog import S3Catalog
 from .download.targets import SPILL_BYTES, SpillTarget, Target
 from .download.transfer import Version
@@ -177,9 +178,11 @@ class DayLoader:
     async def _day(self, day: date, key: str, current: bool) -> Day:
         failed: tuple[Status, str]
         if never := _never_there(self.request.data_type, day):
+            self.progress.files -= 1
             return DayOutcome(day, key, "missing", never), None
         try:
             if current and (kept := await _in_thread(partial(self._from_cache, day, key))):
+                self._tell(CacheHit(self.catalog.bucket, key, kept[0].size_bytes))
                 return kept
             if self.keeping is not None and self.keeping.offline:
                 return DayOutcome(day, key, "failed", "not in the cache, and offline=True"), None
@@ -203,6 +206,7 @@ class DayLoader:
             waited = await stack.enter_async_context(alone)
             if waited and (kept := await _in_thread(partial(self._brought_by_other, day, key))):
                 self.progress.files -= 1
+                self._tell(CacheHit(self.catalog.bucket, key, kept[0].size_bytes))
                 return kept
             return await self._fetch(day, key)
 
@@ -223,6 +227,10 @@ class DayLoader:
             partial(uninterrupted(self._read), day, key),
             listener=self.progress,
         )
+
+    def _tell(self, event: Event) -> None:
+        self.downloader.emit(event)
+        self.progress(event)
 
     def _spill_folder(self) -> Path | None:
         """Where a file that is too large for the memory lies while it is read."""

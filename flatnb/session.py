@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 from .chain import Chains
 from .config import Endpoint, find_credentials
 from .days import SMALL_DAYS_AT_ONCE, DayLoader, Keeping, Loaded, Revalidate
+from .download.activity import Activity
 from .download.async_downloader import AsyncS3Downloader
 from .download.s3_catalog import S3Catalog
 from .download.stats import Statistics
@@ -20,7 +21,9 @@ from .load import Between, Missing, Request, RequestOptions, deliver
 from .market.calendar import DateLike
 from .market.data_types import register_data_type
 from .market.options import OptionType
-from .progress import Bar, Progress
+from .notebook.panel import Panel
+from .notebook_methods import NotebookMethods
+from .progress import Progress
 from .report import LoadReport
 
 if TYPE_CHECKING:
@@ -36,7 +39,7 @@ class LoadOptions(RequestOptions, total=False):
     progress: bool | None
 
 
-class FlatSession(Chains):
+class FlatSession(NotebookMethods, Chains):
     """Loads flat files straight into DataFrames.
 
     Parameters
@@ -95,6 +98,7 @@ class FlatSession(Chains):
         self.catalog = S3Catalog(bucket, options_root)
         self.last_report: LoadReport | None = None
         self._threads = LoopThread()
+        activity = Activity()
         self.downloader = AsyncS3Downloader(
             self._credentials.as_dict(),
             endpoint_url,
@@ -102,9 +106,11 @@ class FlatSession(Chains):
             timeout,
             max_pool_connections,
             max_concurrent or SMALL_DAYS_AT_ONCE,
+            listener=activity,
             max_unpacked_bytes=max_unpacked_bytes,
         )
         self._max_concurrent = max_concurrent
+        self._panel = Panel(endpoint_url, self.downloader.statistics, activity)
         self._keeping = _keeping(cache, revalidate, offline, endpoint_url, bucket)
         self._server: DemoServer | None = None
         self._finalizer = weakref.finalize(self, _close, self._threads, None)
@@ -145,6 +151,7 @@ class FlatSession(Chains):
             **arguments,
         )
         session._server = server
+        session._panel.title = f"SYNTHETIC demo market at {server.endpoint_url}"
         session._finalizer.detach()
         session._finalizer = weakref.finalize(session, _close, session._threads, server)
         return session
@@ -335,13 +342,15 @@ class FlatSession(Chains):
             raise RuntimeError("this session is closed; make a new one")
         request = Request.checked(data_type, start, end, frame=frame, **options)
         counts = Progress()
-        return Job(
+        job = Job(
             self._load(request, counts),
             self._threads.loop,
-            name=f"{data_type} {start}…{end}",
+            name=f"{data_type} {start} … {end}",
             deliver=lambda loaded: deliver(request, loaded),
-            on_wake=Bar(counts, data_type, progress).update,
+            progress=counts,
         )
+        self._panel.follow(job, progress)
+        return job
 
     async def _load(self, request: Request, progress: Progress) -> Loaded:
         loader = DayLoader(
