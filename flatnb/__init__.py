@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         SchemaError,
         TransferError,
     )
+    from .frames.option_fields import with_option_fields
     from .job import Job
     from .market.data_types import DATA_TYPES
     from .report import LoadReport
@@ -51,6 +52,7 @@ __all__ = [
     "SchemaError",
     "SyncS3Downloader",
     "TransferError",
+    "with_option_fields",
 ]
 
 _HOMES = {
@@ -61,6 +63,7 @@ _HOMES = {
     "LoadReport": "report",
     "S3Catalog": "download.s3_catalog",
     "SyncS3Downloader": "download.sync_downloader",
+    "with_option_fields": "frames.option_fields",
 }
 
 

@@ -20,6 +20,7 @@ from .download.transfer import Version
 from .errors import AccessDeniedError, ObjectNotFoundError, SchemaError, TransferError
 from .frames.cache import DayCache
 from .frames.check import stray_rows
+from .frames.interrupt import uninterrupted
 from .frames.read import empty_day, read_day
 from .frames.schema import check_columns
 from .frames.select import Selection
@@ -40,6 +41,12 @@ Revalidate = Literal["recent", "always", "never"]
 
 RECENT = timedelta(days=28)
 """The vendor replaces files mostly within days: those this young are always looked at again."""
+
+DAYS_AT_ONCE = 8
+SMALL_DAYS_AT_ONCE = 64
+"""Daily bars are less than 5 MB a day: what takes time is to wait for their first bytes."""
+
+_SMALL_FOLDERS = ("day_aggs_v1", "session_aggs_v1")
 
 MONTH_KEYS = 100
 """More than a month's folder holds."""
@@ -72,6 +79,7 @@ class DayLoader:
     keeping: Keeping | None
     request: Request
     progress: Progress
+    max_concurrent: int | None = None
     _kept: dict[str, Version] = field(default_factory=dict)
     _listed: dict[str, Version] = field(default_factory=dict)
     _months: set[str] = field(default_factory=set)
@@ -79,7 +87,9 @@ class DayLoader:
     _notes: dict[str, None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._turns = asyncio.Semaphore(self.downloader.max_concurrent)
+        small = self.request.data_type.folder in _SMALL_FOLDERS
+        usual = SMALL_DAYS_AT_ONCE if small else DAYS_AT_ONCE
+        self._turns = asyncio.Semaphore(self.max_concurrent or usual)
 
     async def load(self) -> Loaded:
         """Bring all days, many at once.
@@ -113,7 +123,10 @@ class DayLoader:
         if request.data_type.days == "calendar":
             days = trading_days(request.start, request.end)
             return {day: self.catalog.get_key(name, day) for day in days}
-        ordinals = range(request.start.toordinal(), request.end.toordinal() + 1)
+        first, last = max(request.start, request.data_type.first_day), min(request.end, _today())
+        if first > request.start:
+            self._notes[f"{name} begin on {first}: earlier days are not looked for"] = None
+        ordinals = range(first.toordinal(), last.toordinal() + 1)
         keys = {day: self.catalog.get_key(name, day) for day in map(date.fromordinal, ordinals)}
         if self.keeping is not None and self.keeping.offline:
             there = await _in_thread(partial(self.keeping.cache.days, name))
@@ -185,13 +198,12 @@ class DayLoader:
         return DayOutcome(day, key, *failed), None
 
     async def _bring(self, day: date, key: str) -> Day:
-        if self.keeping is None:
-            return await self._fetch(day, key)
         # Not the lock first: a lock is an open file, and there may be thousands of days.
-        async with (
-            self._turns,
-            self.keeping.cache.alone(key, self.downloader.timeout) as waited,
-        ):
+        async with self._turns, contextlib.AsyncExitStack() as stack:
+            if self.keeping is None:
+                return await self._fetch(day, key)
+            alone = self.keeping.cache.alone(key, self.downloader.timeout)
+            waited = await stack.enter_async_context(alone)
             if waited and (kept := await _in_thread(partial(self._brought_by_other, day, key))):
                 self.progress.files -= 1
                 self._tell(CacheHit(self.catalog.bucket, key, kept[0].size_bytes))
@@ -212,7 +224,7 @@ class DayLoader:
             self.catalog.bucket,
             key,
             SpillTarget(self._spill_folder()),
-            partial(self._read, day, key),
+            partial(uninterrupted(self._read), day, key),
             listener=self.progress,
         )
 
@@ -303,7 +315,7 @@ class DayLoader:
 
 
 async def _in_thread(function: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(None, function)
+    return await asyncio.get_running_loop().run_in_executor(None, uninterrupted(function))
 
 
 def _select(

@@ -7,8 +7,9 @@ import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
+from .chain import Chains
 from .config import Endpoint, find_credentials
-from .days import DayLoader, Keeping, Loaded, Revalidate
+from .days import SMALL_DAYS_AT_ONCE, DayLoader, Keeping, Loaded, Revalidate
 from .download.activity import Activity
 from .download.async_downloader import AsyncS3Downloader
 from .download.s3_catalog import S3Catalog
@@ -16,9 +17,10 @@ from .download.stats import Statistics
 from .frames.cache import DayCache, cache_folder
 from .frames.pandas import FrameKind
 from .job import Job, LoopThread
-from .load import Missing, Request, RequestOptions, deliver
+from .load import Between, Missing, Request, RequestOptions, deliver
 from .market.calendar import DateLike
 from .market.data_types import register_data_type
+from .market.options import OptionType
 from .notebook.panel import Panel
 from .notebook_methods import NotebookMethods
 from .progress import Progress
@@ -37,7 +39,7 @@ class LoadOptions(RequestOptions, total=False):
     progress: bool | None
 
 
-class FlatSession(NotebookMethods):
+class FlatSession(NotebookMethods, Chains):
     """Loads flat files straight into DataFrames.
 
     Parameters
@@ -51,8 +53,8 @@ class FlatSession(NotebookMethods):
     endpoint_url, bucket, options_root
         Where the files are; the defaults are the live service.
     max_retries, timeout, max_pool_connections, max_concurrent, max_unpacked_bytes
-        As `AsyncS3Downloader` takes them; ``max_concurrent`` is also how many days are in memory
-        before they are decoded.
+        As `AsyncS3Downloader` takes them. ``max_concurrent`` is how many days are downloaded or
+        read at once; None: 8, or 64 of daily bars, whose files are small.
     cache
         Where to keep each day that was loaded, as Parquet: True for ``FLATNB_CACHE`` or the
         user's cache folder, a path, or False for nowhere.
@@ -85,8 +87,8 @@ class FlatSession(NotebookMethods):
         options_root: str = Endpoint.options_root,
         max_retries: int = 5,
         timeout: float = 60,
-        max_pool_connections: int = 50,
-        max_concurrent: int = 8,
+        max_pool_connections: int = 128,
+        max_concurrent: int | None = None,
         cache: bool | str | os.PathLike[str] = True,
         revalidate: Revalidate = "recent",
         offline: bool = False,
@@ -103,10 +105,11 @@ class FlatSession(NotebookMethods):
             max_retries,
             timeout,
             max_pool_connections,
-            max_concurrent,
+            max_concurrent or SMALL_DAYS_AT_ONCE,
             listener=activity,
             max_unpacked_bytes=max_unpacked_bytes,
         )
+        self._max_concurrent = max_concurrent
         self._panel = Panel(endpoint_url, self.downloader.statistics, activity)
         self._keeping = _keeping(cache, revalidate, offline, endpoint_url, bucket)
         self._server: DemoServer | None = None
@@ -200,6 +203,9 @@ class FlatSession(NotebookMethods):
         *,
         symbols: Sequence[str] | str | None = None,
         underlyings: Sequence[str] | str | None = None,
+        expiry: Between[DateLike] | None = None,
+        strike: Between[float] | None = None,
+        option_type: OptionType | None = None,
         columns: Sequence[str] | str | None = None,
         frame: FrameKind = "polars",
         tz: str = "UTC",
@@ -227,6 +233,11 @@ class FlatSession(NotebookMethods):
         underlyings
             Only options with these OCC roots: ``"SPX"`` has none of SPXW's contracts. Together
             with ``symbols``: both.
+        expiry, strike
+            Only contracts between two days, or two prices in dollars, both inclusive; None leaves
+            an end open: ``strike=(470, None)``.
+        option_type
+            Only ``"call"`` or only ``"put"``.
         columns
             Only these columns; ``date`` is always there.
         frame
@@ -266,6 +277,9 @@ class FlatSession(NotebookMethods):
             frame=frame,
             symbols=symbols,
             underlyings=underlyings,
+            expiry=expiry,
+            strike=strike,
+            option_type=option_type,
             columns=columns,
             tz=tz,
             missing=missing,
@@ -339,7 +353,9 @@ class FlatSession(NotebookMethods):
         return job
 
     async def _load(self, request: Request, progress: Progress) -> Loaded:
-        loader = DayLoader(self.downloader, self.catalog, self._keeping, request, progress)
+        loader = DayLoader(
+            self.downloader, self.catalog, self._keeping, request, progress, self._max_concurrent
+        )
         loaded = await loader.load()
         self.last_report = loaded.report
         return loaded
