@@ -24,6 +24,7 @@ from .frames.interrupt import uninterrupted
 from .frames.read import empty_day, read_day
 from .frames.schema import check_columns
 from .frames.select import Selection
+from .keeping import Keeping
 from .load import Request
 from .market.calendar import EXCHANGE_TIME_ZONE, trading_days
 from .market.data_types import DataType
@@ -37,8 +38,6 @@ T = TypeVar("T")
 
 Day: TypeAlias = "tuple[DayOutcome, pl.DataFrame | None]"
 
-Revalidate = Literal["recent", "always", "never"]
-
 RECENT = timedelta(days=28)
 """The vendor replaces files mostly within days: those this young are always looked at again."""
 
@@ -50,15 +49,6 @@ _SMALL_FOLDERS = ("day_aggs_v1", "session_aggs_v1")
 
 MONTH_KEYS = 100
 """More than a month's folder holds."""
-
-
-@dataclass(frozen=True)
-class Keeping:
-    """How a session uses its cache."""
-
-    cache: DayCache
-    revalidate: Revalidate
-    offline: bool
 
 
 @dataclass(frozen=True, slots=True)

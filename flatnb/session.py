@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
 from .chain import Chains
 from .config import Endpoint, find_credentials
-from .days import SMALL_DAYS_AT_ONCE, DayLoader, Keeping, Loaded, Revalidate
+from .days import SMALL_DAYS_AT_ONCE, DayLoader, Loaded
 from .download.activity import Activity
 from .download.async_downloader import AsyncS3Downloader
 from .download.s3_catalog import S3Catalog
 from .download.stats import Statistics
-from .frames.cache import DayCache, cache_folder
+from .frames.cache import DayCache
 from .frames.pandas import FrameKind
 from .job import Job, LoopThread
+from .keeping import Keeping, Revalidate
 from .load import Between, Missing, Request, RequestOptions, deliver
 from .market.calendar import DateLike
 from .market.data_types import register_data_type
@@ -111,7 +112,7 @@ class FlatSession(NotebookMethods, Chains):
         )
         self._max_concurrent = max_concurrent
         self._panel = Panel(endpoint_url, self.downloader.statistics, activity)
-        self._keeping = _keeping(cache, revalidate, offline, endpoint_url, bucket)
+        self._keeping = Keeping.checked(cache, revalidate, offline, endpoint_url, bucket)
         self._server: DemoServer | None = None
         self._finalizer = weakref.finalize(self, _close, self._threads, None)
 
@@ -378,27 +379,6 @@ class FlatSession(NotebookMethods, Chains):
         if self._server is not None:
             return f"FlatSession(SYNTHETIC demo market at {where}; {self.stats!r})"
         return f"FlatSession({where}, credentials from {self.credentials_source}; {self.stats!r})"
-
-
-def _keeping(
-    cache: bool | str | os.PathLike[str],
-    revalidate: Revalidate,
-    offline: bool,
-    endpoint_url: str,
-    bucket: str,
-) -> Keeping | None:
-    if revalidate not in ("recent", "always", "never"):
-        raise ValueError(
-            f"revalidate={revalidate!r} is unknown; choose 'recent', 'always' or 'never'"
-        )
-    if not isinstance(cache, (bool, str, os.PathLike)):
-        raise ValueError(f"cache={cache!r} is unknown; give True, False or a path")
-    if cache is False:
-        if offline:
-            raise ValueError("offline=True needs a cache; leave cache=False out")
-        return None
-    folder = cache_folder(cache, endpoint_url, bucket)
-    return Keeping(DayCache(folder), revalidate, offline)
 
 
 def _close(threads: LoopThread, server: DemoServer | None) -> None:
