@@ -83,8 +83,10 @@ class NotebookMethods:
         ImportError
             If the ``plot`` extra is not installed.
         """
-        from .plot import plot
-
+        try:
+            from .plot import plot
+        except ImportError as error:
+            raise ImportError(f"plot needs {error.name}: pip install 'flatnb[plot]'") from error
         return plot(frame, symbol)
 
     def _repr_html_(self) -> str:

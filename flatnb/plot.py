@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 if TYPE_CHECKING:
     import polars as pl
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 COLUMNS = ("ticker", "window_start", "open", "high", "low", "close", "volume")
 
@@ -18,7 +21,16 @@ _RISING, _FALLING = "#2e7d32", "#c62828"
 _TICKS = 8
 
 
-def plot(frame: Any, symbol: str | None = None) -> Figure:
+class Chart(Figure):
+    """A figure that a notebook shows as it is, whether or not pyplot is in use."""
+
+    def _repr_png_(self) -> bytes:
+        out = io.BytesIO()
+        self.savefig(out, format="png")
+        return out.getvalue()
+
+
+def plot(frame: Any, symbol: str | None = None) -> Chart:
     """Draw candles, and the volume below them.
 
     Bars are drawn side by side: nights, weekends and minutes without a trade take no room.
@@ -34,20 +46,14 @@ def plot(frame: Any, symbol: str | None = None) -> Figure:
     ------
     ValueError
         If the frame is not one of bars, or has no such ticker.
-    ImportError
-        If the ``plot`` extra is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(f"plot needs {error.name}: pip install 'flatnb[plot]'") from error
     bars = _bars(frame, symbol)
     title = str(bars["ticker"][0])
     bars_each = -(-len(bars) // CANDLES)
     if bars_each > 1:
         bars = _join(bars, bars_each)
         title += f" – each candle is {bars_each} bars"
-    figure = Figure(figsize=(9, 4.5), dpi=110, layout="constrained")
+    figure = Chart(figsize=(9, 4.5), dpi=110, layout="constrained")
     candles, volume = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     _draw(bars, candles, volume)
     candles.set_title(title, loc="left", fontsize=11, fontweight="bold")
@@ -98,8 +104,6 @@ def _join(bars: pl.DataFrame, bars_each: int) -> pl.DataFrame:
 
 
 def _draw(bars: pl.DataFrame, candles: Axes, volume: Axes) -> None:
-    from matplotlib.ticker import EngFormatter
-
     places = range(len(bars))
     columns = {name: bars[name].to_list() for name in COLUMNS}
     opens, closes = columns["open"], columns["close"]

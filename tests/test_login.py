@@ -14,6 +14,8 @@ import pytest
 from flatnb import FlatSession
 from flatnb.config import find_credentials, keyring_is_there, log_in, log_out
 from flatnb.errors import CredentialsError
+from flatnb.notebook.login import receive
+from flatnb.notebook.login_form import LoginForm
 
 SECRET = "s3cr3t-s3cr3t"
 
@@ -134,6 +136,21 @@ def test_no_keyring() -> None:
             log_in("typed", SECRET, store=True)
     finally:
         keyring.set_keyring(before)
+
+
+def test_the_form_keeps_nothing() -> None:
+    """No trait has what was typed, whether it was taken or refused; nonsense does nothing."""
+    form = LoginForm(receive)
+    receive(form, "nonsense")
+    assert form.state == "waiting"
+    receive(form, {"access": "typed", "secret": ""})
+    assert form.state == "refused"
+    assert "secret_access_key is not" in form.message
+    receive(form, {"access": "typed", "secret": SECRET, "store": False})
+    assert form.state == "done"
+    assert find_credentials(environ={}).secret_access_key == SECRET
+    assert SECRET not in str(form.get_state()) + repr(form)
+    assert "typed" not in str({name: form.get_state()[name] for name in ("state", "message")})
 
 
 def test_asking_in_a_terminal() -> None:

@@ -163,7 +163,14 @@ def test_time_left() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0.04, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (75, "1 min 15 s"), (3720, "1 h 02 min")],
+    [
+        (0.04, "40 ms"),
+        (0.96, "1.0 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (75, "1 min 15 s"),
+        (3720, "1 h 02 min"),
+    ],
 )
 def test_seconds_as_people_read_them(seconds: float, words: str) -> None:
     """With as many digits as matter."""

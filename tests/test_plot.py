@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-
 import pandas as pd
 import polars as pl
 import pytest
@@ -44,9 +42,7 @@ def test_each_bar_is_a_candle(session: FlatSession, kind: str) -> None:
     assert figure.axes[0].get_title("left") == "MSFT"
     labels = [label.get_text() for label in figure.axes[1].get_xticklabels()]
     assert labels[0] == "2024-01-02"
-    out = io.BytesIO()
-    figure.savefig(out, format="png")
-    assert out.getvalue().startswith(PNG)
+    assert figure._repr_png_().startswith(PNG)  # type: ignore[attr-defined]
 
 
 def test_many_bars_become_fewer_candles(session: FlatSession) -> None:

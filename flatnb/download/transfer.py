@@ -90,10 +90,10 @@ def download(
             value = yield from transfer.run(finish)
     except BaseException as error:
         target.abort()
-        if isinstance(error, TransferError):
-            reason = error.reason
+        if isinstance(error, Exception):
+            reason = str(getattr(error, "reason", type(error).__name__))
         else:
-            reason = type(error).__name__ if isinstance(error, Exception) else "cancelled"
+            reason = "cancelled"
         context.emit(DownloadFailed(bucket, key, reason, context.clock() - began))
         raise
     elapsed_s = context.clock() - began

@@ -164,6 +164,8 @@ def _job_words(job: JobStatus, bytes_per_s: float) -> str:
 
 def format_seconds(seconds: float) -> str:
     """A span of time as people read it: ``format_seconds(75)`` is 1 min 15 s."""
+    if seconds < 0.95:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

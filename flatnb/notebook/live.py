@@ -10,6 +10,7 @@ import os
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +23,9 @@ from ..progress import in_kernel
 
 INTERVAL_S = 0.1
 """The front end is told at most so often: more often ends in ``IOPub message rate exceeded``."""
+
+DISPLAYS = 16
+"""So many places show the same."""
 
 PATIENCE_S = 0.2
 """What is over sooner is shown when it is over: the output does not flicker."""
@@ -70,7 +74,8 @@ class LiveView:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.pushes = 0
-        self._handles: list[Any] = []
+        # A cell that is run again leaves its former display behind: only the last ones are kept.
+        self._handles: deque[Any] = deque(maxlen=DISPLAYS)
         self._widget: LiveWidget | None = None
         self._is_live = _widgets_never_change_places()
         self._shown = ""

@@ -46,9 +46,13 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium without a window; ``FLATNB_CHROMIUM`` names another one."""
+    """Debian's Chromium without a window; ``FLATNB_CHROMIUM`` names another one.
+
+    Not longer than a module: while it is there the main thread has a running event loop, in which
+    other tests could not call ``asyncio.run``.
+    """
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     chromium = os.environ.get("FLATNB_CHROMIUM") or shutil.which("chromium")
     if chromium is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,28 @@ class Lab:
         path.parent.mkdir(parents=True, exist_ok=True)
         (part or self.page).screenshot(path=path)
         return path
+
+    def film(self, name: str, part: Locator, pictures: int, every_s: float) -> None:
+        """A GIF of a part of the page that changes, if ``FLATNB_SCREENSHOTS`` is set."""
+        folder = os.environ.get("FLATNB_SCREENSHOTS")
+        if not folder:
+            return
+        from PIL import Image
+
+        frames = []
+        for _ in range(pictures):
+            with Image.open(io.BytesIO(part.screenshot())) as image:
+                frames.append(image.convert("P", palette=Image.Palette.ADAPTIVE, colors=48))
+            self.page.wait_for_timeout(every_s * 1000)
+        height = max(frame.height for frame in frames)
+        first, *others = [frame.crop((0, 0, frame.width, height)) for frame in frames]
+        first.save(
+            Path(folder) / f"{name}.gif",
+            save_all=True,
+            append_images=others,
+            duration=int(every_s * 1000),
+            loop=0,
+        )
 
     def close(self) -> None:
         """Shut the notebook's kernel down."""

@@ -35,14 +35,15 @@ def test_the_panel_moves_while_a_cell_is_busy(open_notebook: OpenNotebook, begin
         time.sleep(0.5)
     assert lab.is_running(3)
     assert len(seen) >= 4
-    lab.picture("panel-live", lab.cell(1))
+    lab.picture("panel-live", panel)
+    lab.film("panel", panel, pictures=12, every_s=0.7)
     assert len(lab.outputs(3)) == 0  # no second bar
     lab.wait(3)
     expect(panel.get_by_role("status")).to_have_text("done")
     assert received(panel) == received(stats)
     assert re.fullmatch(r"\d+\.\d MB", received(panel))
     assert "application/vnd.jupyter.widget-view+json" not in lab.save()
-    lab.picture("panel-done", lab.cell(1))
+    lab.picture("panel-done", panel)
 
 
 def test_cancel_while_a_cell_is_busy(open_notebook: OpenNotebook, begin: str) -> None:
