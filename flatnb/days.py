@@ -106,6 +106,23 @@ class DayLoader:
         frames = [frame for _, frame in days if frame is not None]
         return Loaded(self._concatenate(frames), report, tuple(self._notes))
 
+    async def survey(
+        self,
+    ) -> tuple[dict[date, str], dict[str, Version], dict[str, Version]]:
+        """The days with their keys, what is listed of these, and what of them is in the cache.
+
+        Raises
+        ------
+        TransferError
+            If a listing could not be had.
+        """
+        keys = await self._keys()
+        if self.keeping is not None:
+            self._kept = await _in_thread(partial(self._versions, list(keys.values())))
+        if self.keeping is None or not self.keeping.offline:
+            await self._list(keys.values())
+        return keys, self._listed, self._kept
+
     async def _keys(self) -> dict[date, str]:
         """The days to bring: by the calendar, or those that the bucket has."""
         request = self.request
@@ -129,7 +146,7 @@ class DayLoader:
         if self.keeping is None:
             return set()
         self._kept = await _in_thread(partial(self._versions, list(keys.values())))
-        doubtful = {key for day, key in keys.items() if key in self._kept and self._doubts(day)}
+        doubtful = {key for day, key in keys.items() if key in self._kept and self.compares(day)}
         # Without a listing they are fetched.
         with contextlib.suppress(TransferError):
             await self._list(doubtful)
@@ -142,11 +159,13 @@ class DayLoader:
         found = ((key, cache.version(key, columns)) for key in keys)
         return {key: version for key, version in found if version is not None}
 
-    def _doubts(self, day: date) -> bool:
-        assert self.keeping is not None
-        if self.keeping.offline or self.keeping.revalidate == "never":
+    def compares(self, day: date) -> bool:
+        """Whether a load compares a cached day with the bucket."""
+        if self.keeping is None or self.keeping.offline or self.keeping.revalidate == "never":
             return False
-        return bool(self._listed) or self.keeping.revalidate == "always" or day > _today() - RECENT
+        if self.request.data_type.days == "listing" or self.keeping.revalidate == "always":
+            return True
+        return day > _today() - RECENT
 
     async def _list(self, keys: Iterable[str]) -> None:
         """One listing tells the versions of a month's files."""

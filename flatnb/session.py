@@ -14,6 +14,7 @@ from .download.activity import Activity
 from .download.async_downloader import AsyncS3Downloader
 from .download.s3_catalog import S3Catalog
 from .download.stats import Statistics
+from .exploring import Exploring
 from .frames.cache import DayCache
 from .frames.pandas import FrameKind
 from .job import Job, LoopThread
@@ -40,7 +41,7 @@ class LoadOptions(RequestOptions, total=False):
     progress: bool | None
 
 
-class FlatSession(NotebookMethods, Chains):
+class FlatSession(Exploring, NotebookMethods, Chains):
     """Loads flat files straight into DataFrames.
 
     Parameters
@@ -99,6 +100,7 @@ class FlatSession(NotebookMethods, Chains):
         self.catalog = S3Catalog(bucket, options_root)
         self.last_report: LoadReport | None = None
         self._threads = LoopThread()
+        self._listings = {}
         activity = Activity()
         self.downloader = AsyncS3Downloader(
             self._credentials.as_dict(),

@@ -14,20 +14,19 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from moto.s3.models import FakeBucket, FakeKey, s3_backends
 
 from ..market.calendar import trading_days
 from ..market.data_types import DATA_TYPES, DOCUMENTED_DATA_TYPES
+from ..market.known_days import published_at
 from .market import DemoMarket
 from .sessions import EXCHANGE_TIME
 
 _REGION = "us-east-1"
 _MEMORY_LIMIT = 1 << 30
 _PART_SIZE = 8 << 20
-# A day's files are complete by about 11:00 on the next day.
-_PUBLISHED_AT = time(11)
 # moto looks through all keys for each listing.
 _OTHERS_SINCE = date(2023, 1, 3)
 _DIRECTORY_LOCK = threading.Lock()
@@ -177,11 +176,6 @@ def _make_unlisted_bucket(name: str, account: str) -> FakeBucket:
         if listed is not None:
             directory[name] = listed
     return bucket
-
-
-def published_at(day: date) -> datetime:
-    """When the files of a day are complete."""
-    return datetime.combine(day + timedelta(1), _PUBLISHED_AT, EXCHANGE_TIME)
 
 
 def last_published_day() -> date:
