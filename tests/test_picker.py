@@ -80,6 +80,15 @@ def test_the_fields_make_a_call(picker: Picker, session: FlatSession) -> None:
     wait(lambda: "here already" in picker.widget.estimate["text"])
 
 
+def test_filled_in_from_code(picker: Picker) -> None:
+    """As by hand; a wrong field is an error."""
+    picker.choose(start="2024-01-04", end="2024-01-04", symbols="SPY", frame="pandas")
+    picker.load()
+    assert list(picker.wait()["ticker"]) == ["SPY"]
+    with pytest.raises(ValueError, match="'symbol'"):
+        picker.choose(symbol="SPY")
+
+
 def test_options_have_fields_of_their_own(picker: Picker) -> None:
     """Which only options' calls have; a new data type forgets the columns."""
     picker.receive({"action": "set", "name": "columns", "value": ["ticker"]})

@@ -75,6 +75,7 @@ class Picker:
         self._statuses: dict[tuple[str, int, int], tuple[float, Statuses]] = {}
         self.result: Any = None
         self.job: Job[Any] | None = None
+        self._follower: threading.Thread | None = None
         self.error: BaseException | None = None
         first, last = preset("week", _now())
         self.choice = Choice(start=str(first), end=str(last))
@@ -110,9 +111,32 @@ class Picker:
         except (ValueError, KeyError, TypeError) as error:
             self._tell("error", str(error))
 
+    def choose(self, **fields: Any) -> None:
+        """Fill in fields from code, by the names of `flatnb.notebook.choice.Choice`.
+
+        Raises
+        ------
+        ValueError
+            If there is no such field, or a value is not of its kind.
+
+        Examples
+        --------
+        >>> picker.choose(data_type="stocks_minute", symbols="AAPL MSFT")  # doctest: +SKIP
+        """
+        choice = self.choice
+        for name, value in fields.items():
+            choice = choice.changed(name, value)
+        self._choose(choice)
+
+    def wait(self) -> Any:
+        """Wait until nothing loads, and return `result`."""
+        if self._follower is not None:
+            self._follower.join()
+        return self.result
+
     def load(self) -> None:
         """Load what is chosen, in the background; nothing happens while a load runs."""
-        if self.job is not None and not self.job.done():
+        if self._follower is not None and self._follower.is_alive():
             return
         choice = self.choice
         try:
@@ -124,9 +148,10 @@ class Picker:
             return
         self.error = None
         self._tell("", "")
-        threading.Thread(
+        self._follower = threading.Thread(
             target=self._follow, args=(self.job, choice), name="flatnb-picker", daemon=True
-        ).start()
+        )
+        self._follower.start()
 
     # The fields
 
