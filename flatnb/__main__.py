@@ -9,7 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import FlatnbError, ObjectNotFoundError, TransferError
 from .market.data_types import DATA_TYPES, LIVE_OPTIONS_ROOT
@@ -88,6 +88,10 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--columns", nargs="+", metavar="NAME", help="only these columns")
 
 
+def _choice(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {name: getattr(arguments, name) for name in ("symbols", "underlyings", "columns")}
+
+
 def _add_connection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--demo", action="store_true", help="the synthetic market, no keys needed")
     parser.add_argument("--profile", help="an AWS profile that holds the S3 keys")
@@ -137,9 +141,7 @@ def _load(arguments: argparse.Namespace) -> int:
             arguments.data_type,
             arguments.start,
             arguments.end,
-            symbols=arguments.symbols,
-            underlyings=arguments.underlyings,
-            columns=arguments.columns,
+            **_choice(arguments),
             tz=arguments.tz,
             missing=arguments.missing,
             progress=False if arguments.no_progress else None,
@@ -159,9 +161,7 @@ def _plan(arguments: argparse.Namespace) -> int:
             arguments.data_type,
             arguments.start,
             arguments.end,
-            symbols=arguments.symbols,
-            underlyings=arguments.underlyings,
-            columns=arguments.columns,
+            **_choice(arguments),
         )
         print(plan)
     return 0
