@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         SchemaError,
         TransferError,
     )
+    from .frames.option_fields import with_option_fields
     from .job import Job
     from .market.data_types import DATA_TYPES
     from .report import LoadReport
@@ -51,6 +52,7 @@ __all__ = [
     "SchemaError",
     "SyncS3Downloader",
     "TransferError",
+    "with_option_fields",
 ]
 
 _HOMES = {
@@ -61,6 +63,7 @@ _HOMES = {
     "LoadReport": "report",
     "S3Catalog": "download.s3_catalog",
     "SyncS3Downloader": "download.sync_downloader",
+    "with_option_fields": "frames.option_fields",
 }
 
 
@@ -70,6 +73,13 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'flatnb' has no attribute {name!r}")
     home = importlib.import_module(f".{_HOMES.get(name, 'errors')}", __name__)
     return getattr(home, name)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """``%load_ext flatnb``: the ``%flat`` magic, and ``asyncio.run`` in cells."""
+    from .notebook.magics import load
+
+    load(shell)
 
 
 def __dir__() -> list[str]:

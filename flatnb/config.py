@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +17,10 @@ ENVIRONMENT_PAIRS = (
     ("POLYGON_S3_ACCESS_KEY", "POLYGON_S3_SECRET_KEY"),
 )
 PROFILES = ("massive", "polygon")
+KEYRING_SERVICE = "flatnb"
+KEYRING_ENTRY = "s3-keys"
+
+_logged_in: list[Credentials] = []
 
 
 @dataclass(frozen=True)
@@ -61,10 +68,11 @@ def find_credentials(
 ) -> Credentials:
     """Find one pair of keys, both from the same source.
 
-    In this order: the arguments; the AWS profile named by ``profile``; the environment variables
-    ``MASSIVE_S3_ACCESS_KEY`` and ``MASSIVE_S3_SECRET_KEY``; ``POLYGON_S3_ACCESS_KEY`` and
-    ``POLYGON_S3_SECRET_KEY``; an AWS profile called ``massive`` or ``polygon``. The machine's
-    plain AWS keys are never used.
+    In this order: the arguments; the AWS profile named by ``profile``; what was typed in this
+    process into `FlatSession.login`; the environment variables ``MASSIVE_S3_ACCESS_KEY`` and
+    ``MASSIVE_S3_SECRET_KEY``; ``POLYGON_S3_ACCESS_KEY`` and ``POLYGON_S3_SECRET_KEY``; an AWS
+    profile called ``massive`` or ``polygon``; the system's keyring, if ``login`` was asked to
+    store them there. The machine's plain AWS keys are never used.
 
     Raises
     ------
@@ -83,6 +91,8 @@ def find_credentials(
                 "aws_access_key_id; add it, or leave profile out"
             )
         return found
+    if _logged_in:
+        return _logged_in[-1]
     for names in ENVIRONMENT_PAIRS:
         values = environ.get(names[0]), environ.get(names[1])
         if any(values):
@@ -90,13 +100,85 @@ def find_credentials(
     for name in PROFILES:
         if found := _from_profile(name):
             return found
+    if found := _from_keyring():
+        return found
     looked = [f"{first} and {second}" for first, second in ENVIRONMENT_PAIRS]
     raise CredentialsError(
         "no credentials found. Looked for: the arguments access_key_id and secret_access_key; "
         f"the environment variables {', or '.join(looked)}; an AWS profile called "
-        f"{' or '.join(PROFILES)}. The S3 keys are on the vendor's dashboard. "
+        f"{' or '.join(PROFILES)}; the keyring. The S3 keys are on the vendor's dashboard. "
+        "In a notebook, FlatSession.login() asks for them. "
         "To try flatnb without any: FlatSession.demo()"
     )
+
+
+def log_in(access_key_id: str, secret_access_key: str, *, store: bool = False) -> None:
+    """Keep a pair of keys in this process's memory, for sessions made from now on.
+
+    Parameters
+    ----------
+    store
+        Also store them in the system's keyring, for later processes.
+
+    Raises
+    ------
+    CredentialsError
+        If one half is empty, or the keyring does not take them; then they are not kept at all.
+    """
+    names = ("access_key_id", "secret_access_key")
+    found = _pair((access_key_id, secret_access_key), names, "login")
+    if store:
+        _to_keyring(found)
+    _logged_in[:] = [found]
+
+
+def log_out() -> None:
+    """Forget the keys that were typed, here and in the keyring."""
+    _logged_in.clear()
+    if keyring_is_there():
+        import keyring
+
+        with contextlib.suppress(keyring.errors.KeyringError):
+            keyring.delete_password(KEYRING_SERVICE, KEYRING_ENTRY)
+
+
+def keyring_is_there() -> bool:
+    """Whether the system has a keyring, and the ``keyring`` extra is installed."""
+    if importlib.util.find_spec("keyring") is None:
+        return False
+    import keyring
+
+    return bool(keyring.get_keyring().priority > 0)
+
+
+def _from_keyring() -> Credentials | None:
+    if not keyring_is_there():
+        return None
+    import keyring
+
+    try:
+        # One entry for both: halves of two pairs can never meet.
+        stored = keyring.get_password(KEYRING_SERVICE, KEYRING_ENTRY)
+        access, secret = json.loads(stored) if stored else ("", "")
+    except (keyring.errors.KeyringError, ValueError):
+        return None
+    return Credentials(access, secret, "keyring") if access and secret else None
+
+
+def _to_keyring(credentials: Credentials) -> None:
+    if not keyring_is_there():
+        raise CredentialsError(
+            "there is no keyring to store the keys in: pip install 'flatnb[keyring]', or do not "
+            "ask to store them"
+        )
+    import keyring
+
+    pair = json.dumps([credentials.access_key_id, credentials.secret_access_key])
+    try:
+        keyring.set_password(KEYRING_SERVICE, KEYRING_ENTRY, pair)
+    except keyring.errors.KeyringError as error:
+        # Without its cause, whose traceback has the keys in its variables.
+        raise CredentialsError(f"the keyring refused the keys ({type(error).__name__})") from None
 
 
 def _pair(

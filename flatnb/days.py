@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import zoneinfo
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -12,17 +13,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from .download.async_downloader import AsyncS3Downloader
+from .download.events import CacheHit, Event
 from .download.s3_catalog import S3Catalog
 from .download.targets import SPILL_BYTES, SpillTarget, Target
 from .download.transfer import Version
 from .errors import AccessDeniedError, ObjectNotFoundError, SchemaError, TransferError
 from .frames.cache import DayCache
 from .frames.check import stray_rows
+from .frames.interrupt import uninterrupted
 from .frames.read import empty_day, read_day
 from .frames.schema import check_columns
 from .frames.select import Selection
+from .keeping import Keeping
 from .load import Request
-from .market.calendar import EXCHANGE_TIME_ZONE
+from .market.calendar import EXCHANGE_TIME_ZONE, trading_days
 from .market.data_types import DataType
 from .progress import Progress
 from .report import DayOutcome, LoadReport, Status
@@ -34,22 +38,17 @@ T = TypeVar("T")
 
 Day: TypeAlias = "tuple[DayOutcome, pl.DataFrame | None]"
 
-Revalidate = Literal["recent", "always", "never"]
-
 RECENT = timedelta(days=28)
 """The vendor replaces files mostly within days: those this young are always looked at again."""
 
+DAYS_AT_ONCE = 8
+SMALL_DAYS_AT_ONCE = 64
+"""Daily bars are less than 5 MB a day: what takes time is to wait for their first bytes."""
+
+_SMALL_FOLDERS = ("day_aggs_v1", "session_aggs_v1")
+
 MONTH_KEYS = 100
 """More than a month's folder holds."""
-
-
-@dataclass(frozen=True)
-class Keeping:
-    """How a session uses its cache."""
-
-    cache: DayCache
-    revalidate: Revalidate
-    offline: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +69,29 @@ class DayLoader:
     keeping: Keeping | None
     request: Request
     progress: Progress
+    max_concurrent: int | None = None
     _kept: dict[str, Version] = field(default_factory=dict)
+    _listed: dict[str, Version] = field(default_factory=dict)
+    _months: set[str] = field(default_factory=set)
     _turns: asyncio.Semaphore = field(init=False)
     _notes: dict[str, None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._turns = asyncio.Semaphore(self.downloader.max_concurrent)
+        small = self.request.data_type.folder in _SMALL_FOLDERS
+        usual = SMALL_DAYS_AT_ONCE if small else DAYS_AT_ONCE
+        self._turns = asyncio.Semaphore(self.max_concurrent or usual)
 
     async def load(self) -> Loaded:
-        """Bring all days, many at once."""
-        name = self.request.data_type.name
-        keys = {day: self.catalog.get_key(name, day) for day in self.request.days}
-        current = await self._current(keys.values())
-        self.progress.files -= len(current)
+        """Bring all days, many at once.
+
+        Raises
+        ------
+        TransferError
+            If a listing that is to tell the days could not be had.
+        """
+        keys = await self._keys()
+        current = await self._current(keys)
+        self.progress.files = len(keys) - len(current)
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
@@ -93,44 +102,96 @@ class DayLoader:
             # What no day's outcome can tell of, such as a wrong column: it is the same for all.
             raise errors.exceptions[0] from None
         days = [task.result() for task in tasks]
-        report = LoadReport(name, tuple(outcome for outcome, _ in days))
+        report = LoadReport(self.request.data_type.name, tuple(outcome for outcome, _ in days))
         frames = [frame for _, frame in days if frame is not None]
         return Loaded(self._concatenate(frames), report, tuple(self._notes))
 
-    async def _current(self, keys: Iterable[str]) -> set[str]:
+    async def survey(
+        self,
+    ) -> tuple[dict[date, str], dict[str, Version], dict[str, Version]]:
+        """The days with their keys, what is listed of these, and what of them is in the cache.
+
+        Raises
+        ------
+        TransferError
+            If a listing could not be had.
+        """
+        keys = await self._keys()
+        if self.keeping is not None:
+            self._kept = await _in_thread(partial(self._versions, list(keys.values())))
+        if self.keeping is None or not self.keeping.offline:
+            await self._list(keys.values())
+        return keys, self._listed, self._kept
+
+    async def _keys(self) -> dict[date, str]:
+        """The days to bring: by the calendar, or those that the bucket has."""
+        request = self.request
+        name = request.data_type.name
+        if request.data_type.days == "calendar":
+            days = trading_days(request.start, request.end)
+            return {day: self.catalog.get_key(name, day) for day in days}
+        first, last = max(request.start, request.data_type.first_day), min(request.end, _today())
+        if first > request.start:
+            self._notes[f"{name} begin on {first}: earlier days are not looked for"] = None
+        ordinals = range(first.toordinal(), last.toordinal() + 1)
+        keys = {day: self.catalog.get_key(name, day) for day in map(date.fromordinal, ordinals)}
+        if self.keeping is not None and self.keeping.offline:
+            there = await _in_thread(partial(self.keeping.cache.days, name))
+            return {day: keys[day] for day in there if day in keys}
+        await self._list(keys.values())
+        return {day: key for day, key in keys.items() if key in self._listed}
+
+    async def _current(self, keys: Mapping[date, str]) -> set[str]:
         """The keys of those cached days that may be used as they are."""
         if self.keeping is None:
             return set()
-        self._kept = await _in_thread(partial(_versions, self.keeping.cache, list(keys)))
-        doubtful = {key for key in self._kept if self._is_doubtful(key)}
-        folders = {key.rpartition("/")[0] + "/" for key in doubtful}
-        listed: dict[str, Version] = {}
-        for found in await asyncio.gather(*map(self._list, folders)):
-            listed |= found
-        confirmed = {key for key in doubtful if listed.get(key) == self._kept[key]}
+        self._kept = await _in_thread(partial(self._versions, list(keys.values())))
+        doubtful = {key for day, key in keys.items() if key in self._kept and self.compares(day)}
+        # Without a listing they are fetched.
+        with contextlib.suppress(TransferError):
+            await self._list(doubtful)
+        confirmed = {key for key in doubtful if self._listed.get(key) == self._kept[key]}
         return set(self._kept) - doubtful | confirmed
 
-    def _is_doubtful(self, key: str) -> bool:
+    def _versions(self, keys: Iterable[str]) -> dict[str, Version]:
         assert self.keeping is not None
-        if self.keeping.offline or self.keeping.revalidate == "never":
-            return False
-        day = date.fromisoformat(self.catalog.parse_key_metadata(key)["date"])
-        return self.keeping.revalidate == "always" or day > _today() - RECENT
+        cache, columns = self.keeping.cache, self.request.data_type.fingerprint
+        found = ((key, cache.version(key, columns)) for key in keys)
+        return {key: version for key, version in found if version is not None}
 
-    async def _list(self, folder: str) -> dict[str, Version]:
-        """One listing tells the versions of a month's files; without it they are fetched."""
-        try:
-            found = await self.downloader.list_summaries(self.catalog.bucket, folder, MONTH_KEYS)
-        except TransferError:
-            return {}
-        return {item.key: Version(item.size_bytes, item.etag) for item in found}
+    def compares(self, day: date) -> bool:
+        """Whether a load compares a cached day with the bucket."""
+        if self.keeping is None or self.keeping.offline or self.keeping.revalidate == "never":
+            return False
+        if self.request.data_type.days == "listing" or self.keeping.revalidate == "always":
+            return True
+        return day > _today() - RECENT
+
+    async def _list(self, keys: Iterable[str]) -> None:
+        """One listing tells the versions of a month's files."""
+        months = {key.rpartition("/")[0] + "/" for key in keys} - self._months
+        listings = [
+            self.downloader.list_summaries(self.catalog.bucket, month, MONTH_KEYS)
+            for month in sorted(months)
+        ]
+        failed: list[BaseException] = []
+        for found in await asyncio.gather(*listings, return_exceptions=True):
+            if isinstance(found, BaseException):
+                failed.append(found)
+            else:
+                self._listed |= {item.key: Version(item.size_bytes, item.etag) for item in found}
+        if failed:
+            raise failed[0]
+        self._months |= months
 
     async def _day(self, day: date, key: str, current: bool) -> Day:
         failed: tuple[Status, str]
         if never := _never_there(self.request.data_type, day):
+            self.progress.files -= 1
             return DayOutcome(day, key, "missing", never), None
         try:
             if current and (kept := await _in_thread(partial(self._from_cache, day, key))):
+                self._tell(CacheHit(self.catalog.bucket, key, kept[0].size_bytes))
                 return kept
             if self.keeping is not None and self.keeping.offline:
                 return DayOutcome(day, key, "failed", "not in the cache, and offline=True"), None
@@ -146,22 +207,22 @@ class DayLoader:
         return DayOutcome(day, key, *failed), None
 
     async def _bring(self, day: date, key: str) -> Day:
-        if self.keeping is None:
-            return await self._fetch(day, key)
         # Not the lock first: a lock is an open file, and there may be thousands of days.
-        async with (
-            self._turns,
-            self.keeping.cache.alone(key, self.downloader.timeout) as waited,
-        ):
+        async with self._turns, contextlib.AsyncExitStack() as stack:
+            if self.keeping is None:
+                return await self._fetch(day, key)
+            alone = self.keeping.cache.alone(key, self.downloader.timeout)
+            waited = await stack.enter_async_context(alone)
             if waited and (kept := await _in_thread(partial(self._brought_by_other, day, key))):
                 self.progress.files -= 1
+                self._tell(CacheHit(self.catalog.bucket, key, kept[0].size_bytes))
                 return kept
             return await self._fetch(day, key)
 
     def _brought_by_other(self, day: date, key: str) -> Day | None:
         """What another process has put into the cache just now."""
         assert self.keeping is not None
-        version = self.keeping.cache.version(key)
+        version = self.keeping.cache.version(key, self.request.data_type.fingerprint)
         if version is None or version == self._kept.get(key):
             return None
         self._kept[key] = version
@@ -172,9 +233,13 @@ class DayLoader:
             self.catalog.bucket,
             key,
             SpillTarget(self._spill_folder()),
-            partial(self._read, day, key),
+            partial(uninterrupted(self._read), day, key),
             listener=self.progress,
         )
+
+    def _tell(self, event: Event) -> None:
+        self.downloader.emit(event)
+        self.progress(event)
 
     def _spill_folder(self) -> Path | None:
         """Where a file that is too large for the memory lies while it is read."""
@@ -229,7 +294,8 @@ class DayLoader:
         self, cache: DayCache, key: str, version: Version, frame: pl.DataFrame, note: str
     ) -> None:
         try:
-            cache.store(key, version, frame, note)
+            columns = self.request.data_type.fingerprint
+            cache.store(key, version, frame, columns=columns, note=note)
         except OSError as error:
             reason = error.strerror or type(error).__name__
             self._notes[f"the cache in {cache.folder} cannot be written ({reason})"] = None
@@ -258,12 +324,7 @@ class DayLoader:
 
 
 async def _in_thread(function: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(None, function)
-
-
-def _versions(cache: DayCache, keys: Iterable[str]) -> dict[str, Version]:
-    found = ((key, cache.version(key)) for key in keys)
-    return {key: version for key, version in found if version is not None}
+    return await asyncio.get_running_loop().run_in_executor(None, uninterrupted(function))
 
 
 def _select(

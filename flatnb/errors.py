@@ -212,6 +212,10 @@ class LoadError(FlatnbError, LookupError):
 class LoadCancelledError(FlatnbError):
     """A job was cancelled before it was done."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: who pressed Cancel needs no traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class MissingDaysError(LoadError):
     """Some days have no file, and ``missing="raise"`` was asked for."""

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
 from .errors import LoadCancelledError
+from .progress import JobStatus, Progress
 
 T = TypeVar("T")
 
@@ -29,7 +30,13 @@ class Job(Generic[T]):
     """Work in progress; made by `FlatSession.start`.
 
     ``result()`` waits for it, ``await job`` does so in async code, ``cancel()`` stops it.
-    Interrupting a wait (Ctrl-C, the notebook's stop button) cancels the job as well.
+    Interrupting a wait (Ctrl-C, the notebook's stop button) cancels the job as well. Displayed in
+    a notebook it shows how far it is, with a button to cancel it.
+
+    Attributes
+    ----------
+    status
+        How it stands: name, state, progress in files and bytes, seconds.
     """
 
     def __init__(
@@ -40,9 +47,11 @@ class Job(Generic[T]):
         name: str,
         deliver: Callable[[Any], T],
         on_wake: Callable[[bool], object] = lambda done: None,
+        progress: Progress | None = None,
     ) -> None:
-        self._name = name
+        self.status = JobStatus(name, progress or Progress(files=0), self._cancel_soon)
         self._deliver = deliver
+        self._show: Callable[[], object] | None = None
         self._on_wake = on_wake
         self._loop = loop
         self._coroutine = coroutine
@@ -59,12 +68,32 @@ class Job(Generic[T]):
 
     def _end(self, task: asyncio.Task[Any]) -> None:
         if task.cancelled():
-            self._error = LoadCancelledError(f"{self._name} was cancelled")
+            self._error = LoadCancelledError(f"{self.name} was cancelled")
+            self.status.end("cancelled")
+        elif error := task.exception():
+            self._error = error
+            self.status.end("failed", str(error))
         else:
-            self._error = task.exception()
-        if self._error is None:
             self._outcome = task.result()
+            self.status.end("done")
         self._ended.set()
+
+    @property
+    def name(self) -> str:
+        """What is done, for people."""
+        return self.status.name
+
+    @property
+    def progress(self) -> Progress:
+        """How many files and bytes have come, of how many."""
+        return self.status.progress
+
+    def watch(
+        self, on_wake: Callable[[bool], object], show: Callable[[], object] | None = None
+    ) -> None:
+        """Have ``on_wake(done)`` called while someone waits, and ``show()`` to display the job."""
+        self._on_wake = on_wake
+        self._show = show
 
     def done(self) -> bool:
         """Whether the job has ended, in whatever way."""
@@ -76,6 +105,10 @@ class Job(Generic[T]):
 
     def cancel(self) -> None:
         """Ask the job to stop; it has stopped when `done` says so."""
+        self.status.cancel()
+
+    def _cancel_soon(self) -> None:
+        self.status.state = "cancelling"
         with contextlib.suppress(RuntimeError):  # the loop is closed: so is the job
             self._loop.call_soon_threadsafe(self._cancel_task)
 
@@ -104,7 +137,7 @@ class Job(Generic[T]):
                 self._on_wake(self.done())
                 waited_s += WAKE_S
                 if timeout is not None and waited_s >= timeout:
-                    raise TimeoutError(f"{self._name} is not done after {timeout} s; it goes on")
+                    raise TimeoutError(f"{self.name} is not done after {timeout} s; it goes on")
         except (KeyboardInterrupt, SystemExit):
             self.cancel()
             self._ended.wait(CLEAN_UP_S)
@@ -136,10 +169,20 @@ class Job(Generic[T]):
         return self._deliver(self._outcome)
 
     def __repr__(self) -> str:
-        state = "running"
-        if self.done():
-            state = "cancelled" if self.cancelled() else "failed" if self._error else "done"
-        return f"<Job {self._name}: {state}>"
+        from .notebook.figures import job_text
+
+        return f"<Job {job_text(self.status)}>"
+
+    def _repr_html_(self) -> str:
+        from .html import page
+        from .notebook.figures import job_html
+
+        return page(job_html(self.status))
+
+    def _ipython_display_(self) -> None:
+        if self._show is None:
+            raise NotImplementedError  # IPython then takes the other representations
+        self._show()
 
 
 class LoopThread:

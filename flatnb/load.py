@@ -8,13 +8,15 @@ import zoneinfo
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar
 
 from .errors import FlatnbWarning, LoadError, MissingDaysError
+from .frames.contracts import check_contracts
 from .frames.pandas import FrameKind, check_frame_kind, to_pandas
 from .frames.select import Selection, parse_symbols
-from .market.calendar import DateLike, as_date_range, trading_days
+from .market.calendar import DateLike, as_date_range
 from .market.data_types import DataType, get_data_type
+from .market.options import OptionType
 from .report import HERE, DayOutcome, list_days
 
 if TYPE_CHECKING:
@@ -23,11 +25,20 @@ if TYPE_CHECKING:
 Missing = Literal["warn", "raise", "ignore"]
 
 
+T = TypeVar("T")
+
+Between: TypeAlias = "tuple[T | None, T | None]"
+"""Two ends, both inclusive; None: open."""
+
+
 class RequestOptions(TypedDict, total=False):
     """What a user may ask for besides data type and days, for either kind of frame."""
 
     symbols: Sequence[str] | str | None
     underlyings: Sequence[str] | str | None
+    expiry: Between[DateLike] | None
+    strike: Between[float] | None
+    option_type: OptionType | None
     columns: Sequence[str] | str | None
     tz: str
     missing: Missing
@@ -39,7 +50,8 @@ class Request:
     """What a user asks for, checked."""
 
     data_type: DataType
-    days: tuple[date, ...]
+    start: date
+    end: date
     selection: Selection | None
     columns: tuple[str, ...] | None
     frame: FrameKind
@@ -57,6 +69,9 @@ class Request:
         frame: FrameKind,
         symbols: Sequence[str] | str | None = None,
         underlyings: Sequence[str] | str | None = None,
+        expiry: Between[DateLike] | None = None,
+        strike: Between[float] | None = None,
+        option_type: OptionType | None = None,
         columns: Sequence[str] | str | None = None,
         tz: str = "UTC",
         missing: Missing = "warn",
@@ -72,11 +87,18 @@ class Request:
         found = get_data_type(data_type)
         first, last = as_date_range(start, end)
         check_frame_kind(frame)
-        if underlyings is not None and not found.is_options:
-            raise ValueError(
-                f"underlyings={underlyings!r} selects options, and {found.name} holds none; "
-                "use symbols"
-            )
+        of_options = {
+            "underlyings": underlyings,
+            "expiry": expiry,
+            "strike": strike,
+            "option_type": option_type,
+        }
+        for parameter, value in of_options.items():
+            if value is not None and not found.is_options:
+                raise ValueError(
+                    f"{parameter}={value!r} selects options, and {found.name} holds none; "
+                    "leave it out, or use symbols"
+                )
         if missing not in ("warn", "raise", "ignore"):
             raise ValueError(f"missing={missing!r} is unknown; choose 'warn', 'raise' or 'ignore'")
         wanted = _names("columns", columns)
@@ -87,8 +109,13 @@ class Request:
                 raise ValueError("columns holds only 'date', which is always there; add another")
         return cls(
             data_type=found,
-            days=tuple(trading_days(first, last)),
-            selection=parse_symbols(_names("symbols", symbols), _names("underlyings", underlyings)),
+            start=first,
+            end=last,
+            selection=parse_symbols(
+                _names("symbols", symbols),
+                _names("underlyings", underlyings),
+                check_contracts(expiry, strike, option_type),
+            ),
             columns=wanted,
             frame=frame,
             tz=_time_zone(tz),
@@ -143,11 +170,20 @@ def deliver(request: Request, loaded: Loaded) -> Any:
     if missing and request.missing == "warn":
         _warn(_message(f"{len(missing)} of {len(report)} days have no file", missing))
     if not report.days:
-        _warn("there is no trading day between start and end: the frame is empty")
+        _warn(_no_days(request))
     for note in loaded.notes:
         _warn(note)
     _warn_of_unknown_symbols(request, loaded)
     return frame
+
+
+def _no_days(request: Request) -> str:
+    if request.data_type.days == "calendar":
+        return "there is no trading day between start and end: the frame is empty"
+    return (
+        f"the bucket has no file of {request.data_type.name} between {request.start} and "
+        f"{request.end}: the frame is empty"
+    )
 
 
 def _warn_of_unknown_symbols(request: Request, loaded: Loaded) -> None:
@@ -158,10 +194,10 @@ def _warn_of_unknown_symbols(request: Request, loaded: Loaded) -> None:
         return  # not to be told from the other columns
     tickers = set() if frame.is_empty() else set(frame["ticker"].unique())
     if unknown := request.selection.not_in(tickers):
-        _warn(
-            f"symbols={unknown!r} are in none of the loaded days (tickers are case-sensitive: "
-            "'BCpC' is not 'BCPC')"
-        )
+        hint = "tickers are case-sensitive: 'BCpC' is not 'BCPC'"
+        if request.selection.contracts is not None:
+            hint = "of the expiry, strike and option_type that were asked for"
+        _warn(f"symbols={unknown!r} are in none of the loaded days ({hint})")
 
 
 def _message(what: str, days: Sequence[DayOutcome]) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
+import itertools
 import sys
 import threading
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, Literal
 
 from .download.events import (
     BytesDiscarded,
     BytesReceived,
+    CacheHit,
     DownloadFailed,
     DownloadFinished,
     Event,
@@ -23,18 +26,24 @@ class Progress:
     Attributes
     ----------
     files
-        Files asked for.
+        Files to download, as far as known.
+    cached
+        Files that were here from before.
     ended
         Files that have come or failed.
+    failed
+        Files that have failed; missing ones as well, but not those that were cancelled.
     known_bytes
         Their sizes, as far as the service has told them.
     received_bytes
         Bytes that have come and were kept.
     """
 
-    def __init__(self, files: int) -> None:
+    def __init__(self, files: int = 0) -> None:
         self.files = files
+        self.cached = 0
         self.ended = 0
+        self.failed = 0
         self.known_bytes = 0
         self.received_bytes = 0
         self._sizes: dict[str, int] = {}
@@ -54,6 +63,68 @@ class Progress:
                     self.received_bytes -= event.size_bytes
                 case DownloadFinished() | DownloadFailed():
                     self.ended += 1
+                    self.failed += isinstance(event, DownloadFailed) and not event.was_cancelled
+                    self._sizes.setdefault(event.key, 0)  # else it would still be expected
+                case CacheHit():
+                    self.cached += 1
+
+    @property
+    def expected_bytes(self) -> int:
+        """Bytes in all: those of unknown size count as the mean of the known."""
+        with self._lock:
+            sizes = [size for size in self._sizes.values() if size]
+            unknown = max(self.files - len(self._sizes), 0)
+            return self.known_bytes + (unknown * sum(sizes) // len(sizes) if sizes else 0)
+
+
+JobState = Literal["running", "cancelling", "done", "cancelled", "failed"]
+
+_NUMBERS = itertools.count(1)
+
+
+class JobStatus:
+    """How a job stands. It holds nothing of the job's result, so displays may keep it.
+
+    Attributes
+    ----------
+    number
+        Another for each job of this process.
+    name
+        What is done, for people.
+    progress
+        How many files and bytes have come, of how many.
+    state
+        ``"cancelling"`` is between a cancel and the end of what was under way.
+    error
+        Why the job failed, in words; empty if it did not.
+    cancel
+        Asks the job to stop; does nothing when it has ended.
+    """
+
+    def __init__(self, name: str, progress: Progress, cancel: Callable[[], object]) -> None:
+        self.number = next(_NUMBERS)
+        self.name = name
+        self.progress = progress
+        self.state: JobState = "running"
+        self.error = ""
+        self.cancel = cancel
+        self._began = time.monotonic()
+        self._ended: float | None = None
+
+    def end(self, state: JobState, error: str = "") -> None:
+        """The job has ended."""
+        self.state, self.error, self._ended = state, error, time.monotonic()
+        self.cancel = lambda: None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the job has ended, in whatever way."""
+        return self._ended is not None
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the start, up to the end."""
+        return (self._ended or time.monotonic()) - self._began
 
 
 class Bar:
@@ -66,7 +137,7 @@ class Bar:
     name
         What is loaded, for its label.
     show
-        None: in a notebook, and where the standard error output is a terminal.
+        None: in a kernel, and where the standard error output is a terminal.
     """
 
     def __init__(self, progress: Progress, name: str, show: bool | None) -> None:
@@ -101,18 +172,17 @@ class Bar:
 
 
 def _is_watched() -> bool:
-    return _in_notebook() or sys.stderr.isatty()
+    return in_kernel() or sys.stderr.isatty()
 
 
-def _in_notebook() -> bool:
+def in_kernel() -> bool:
+    """Whether this is a notebook's kernel: there is a front end that displays can be sent to."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return hasattr(shell, "kernel")
 
 
 def _tqdm() -> Any:
-    if _in_notebook() and importlib.util.find_spec("ipywidgets") is not None:
-        from tqdm.notebook import tqdm
-    else:
-        from tqdm.std import tqdm
+    from tqdm.std import tqdm
+
     return tqdm

@@ -6,11 +6,22 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import groupby
 from typing import Literal
 
+from . import html
 from .download.stats import format_bytes
 
 Status = Literal["loaded", "cached", "replaced", "missing", "forbidden", "failed"]
+STATUSES: tuple[Status, ...] = (
+    "cached",
+    "loaded",
+    "replaced",
+    "missing",
+    "forbidden",
+    "failed",
+)
+"""All statuses, the most important last."""
 HERE: tuple[Status, ...] = ("loaded", "cached", "replaced")
 """The statuses of days that are in the frame."""
 
@@ -62,15 +73,41 @@ class LoadReport:
 
     def __repr__(self) -> str:
         counts = Counter(day.status for day in self.days)
-        size = format_bytes(sum(day.size_bytes for day in self.days))
-        rows = sum(day.rows for day in self.days)
         states = ", ".join(f"{count} {status}" for status, count in counts.items()) or "no days"
-        lines = [f"{self.data_type}: {states}; {size}, {rows:,} rows"]
+        lines = [f"{self.data_type}: {states}; {self._size}"]
         lines += list_days([day for day in self.days if day.reason])
         return "\n".join(lines)
 
+    @property
+    def _size(self) -> str:
+        size = format_bytes(sum(day.size_bytes for day in self.days))
+        return f"{size}, {sum(day.rows for day in self.days):,} rows"
 
-def list_days(days: Sequence[DayOutcome], most: int = 20) -> list[str]:
+    def _repr_html_(self) -> str:
+        odd = groupby(self.days, key=lambda day: (day.status, day.reason))
+        rows = [
+            (_span([day.date for day in days]), *status_and_reason)
+            for status_and_reason, days in odd
+            if status_and_reason[1]
+        ]
+        more = f"… and {len(rows) - MOST_DAYS} more" if len(rows) > MOST_DAYS else ""
+        return html.page(
+            html.head(self.data_type, f"{len(self)} days · {self._size}")
+            + html.heat_map({day.date: day.status for day in self.days}, STATUSES)
+            + (html.rows_html(rows[:MOST_DAYS], ("day", "status", "reason")) if rows else "")
+            + more
+        )
+
+
+MOST_DAYS = 20
+"""So many days with a reason are listed; the others are counted."""
+
+
+def _span(days: Sequence[date]) -> str:
+    return f"{days[0]} … {days[-1]} ({len(days)} days)" if len(days) > 1 else str(days[0])
+
+
+def list_days(days: Sequence[DayOutcome], most: int = MOST_DAYS) -> list[str]:
     """One line a day, for messages; what is past ``most`` is counted."""
     lines = [f"  {day.date} {day.status}: {day.reason}" for day in days[:most]]
     if len(days) > most:

@@ -7,17 +7,25 @@ import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
+from .chain import Chains
 from .config import Endpoint, find_credentials
-from .days import DayLoader, Keeping, Loaded, Revalidate
+from .days import SMALL_DAYS_AT_ONCE, DayLoader, Loaded
+from .download.activity import Activity
 from .download.async_downloader import AsyncS3Downloader
 from .download.s3_catalog import S3Catalog
 from .download.stats import Statistics
-from .frames.cache import DayCache, cache_folder
+from .exploring import Exploring
+from .frames.cache import DayCache
 from .frames.pandas import FrameKind
 from .job import Job, LoopThread
-from .load import Missing, Request, RequestOptions, deliver
+from .keeping import Keeping, Revalidate
+from .load import Between, Missing, Request, RequestOptions, deliver
 from .market.calendar import DateLike
-from .progress import Bar, Progress
+from .market.data_types import register_data_type
+from .market.options import OptionType
+from .notebook.panel import Panel
+from .notebook_methods import NotebookMethods
+from .progress import Progress
 from .report import LoadReport
 
 if TYPE_CHECKING:
@@ -33,7 +41,7 @@ class LoadOptions(RequestOptions, total=False):
     progress: bool | None
 
 
-class FlatSession:
+class FlatSession(Exploring, NotebookMethods, Chains):
     """Loads flat files straight into DataFrames.
 
     Parameters
@@ -47,8 +55,8 @@ class FlatSession:
     endpoint_url, bucket, options_root
         Where the files are; the defaults are the live service.
     max_retries, timeout, max_pool_connections, max_concurrent, max_unpacked_bytes
-        As `AsyncS3Downloader` takes them; ``max_concurrent`` is also how many days are in memory
-        before they are decoded.
+        As `AsyncS3Downloader` takes them. ``max_concurrent`` is how many days are downloaded or
+        read at once; None: 8, or 64 of daily bars, whose files are small.
     cache
         Where to keep each day that was loaded, as Parquet: True for ``FLATNB_CACHE`` or the
         user's cache folder, a path, or False for nowhere.
@@ -81,8 +89,8 @@ class FlatSession:
         options_root: str = Endpoint.options_root,
         max_retries: int = 5,
         timeout: float = 60,
-        max_pool_connections: int = 50,
-        max_concurrent: int = 8,
+        max_pool_connections: int = 128,
+        max_concurrent: int | None = None,
         cache: bool | str | os.PathLike[str] = True,
         revalidate: Revalidate = "recent",
         offline: bool = False,
@@ -92,16 +100,21 @@ class FlatSession:
         self.catalog = S3Catalog(bucket, options_root)
         self.last_report: LoadReport | None = None
         self._threads = LoopThread()
+        self._listings = {}
+        activity = Activity()
         self.downloader = AsyncS3Downloader(
             self._credentials.as_dict(),
             endpoint_url,
             max_retries,
             timeout,
             max_pool_connections,
-            max_concurrent,
+            max_concurrent or SMALL_DAYS_AT_ONCE,
+            listener=activity,
             max_unpacked_bytes=max_unpacked_bytes,
         )
-        self._keeping = _keeping(cache, revalidate, offline, endpoint_url, bucket)
+        self._max_concurrent = max_concurrent
+        self._panel = Panel(endpoint_url, self.downloader.statistics, activity)
+        self._keeping = Keeping.checked(cache, revalidate, offline, endpoint_url, bucket)
         self._server: DemoServer | None = None
         self._finalizer = weakref.finalize(self, _close, self._threads, None)
 
@@ -141,9 +154,12 @@ class FlatSession:
             **arguments,
         )
         session._server = server
+        session._panel.title = f"SYNTHETIC demo market at {server.endpoint_url}"
         session._finalizer.detach()
         session._finalizer = weakref.finalize(session, _close, session._threads, server)
         return session
+
+    register = staticmethod(register_data_type)
 
     @property
     def credentials_source(self) -> str:
@@ -190,6 +206,9 @@ class FlatSession:
         *,
         symbols: Sequence[str] | str | None = None,
         underlyings: Sequence[str] | str | None = None,
+        expiry: Between[DateLike] | None = None,
+        strike: Between[float] | None = None,
+        option_type: OptionType | None = None,
         columns: Sequence[str] | str | None = None,
         frame: FrameKind = "polars",
         tz: str = "UTC",
@@ -205,16 +224,23 @@ class FlatSession:
         Parameters
         ----------
         data_type
-            For example ``"stocks_daily"``; `flatnb.DATA_TYPES` lists them.
+            For example ``"stocks_daily"``; `flatnb.DATA_TYPES` lists them. Another folder of the
+            bucket is written ``"root/folder"``; `register` gives it a name.
         start, end
-            Dates in exchange time, both inclusive: strings YYYY-MM-DD, dates, or pandas or numpy
-            timestamps. Weekends and holidays between them are left out.
+            Dates of files, both inclusive: strings YYYY-MM-DD, dates, or pandas or numpy
+            timestamps. Stocks and options have one for each trading day; for the others a
+            listing tells the days.
         symbols
             Only these tickers, exactly as the vendor writes them (upper and lower case differ).
             ``"O:SPY*"`` is every contract of SPY.
         underlyings
             Only options with these OCC roots: ``"SPX"`` has none of SPXW's contracts. Together
             with ``symbols``: both.
+        expiry, strike
+            Only contracts between two days, or two prices in dollars, both inclusive; None leaves
+            an end open: ``strike=(470, None)``.
+        option_type
+            Only ``"call"`` or only ``"put"``.
         columns
             Only these columns; ``date`` is always there.
         frame
@@ -244,6 +270,8 @@ class FlatSession:
             those that did load.
         MissingDaysError
             If days have no file and ``missing="raise"``.
+        TransferError
+            If a listing that is to tell the days could not be had.
         """
         return self.start(
             data_type,
@@ -252,6 +280,9 @@ class FlatSession:
             frame=frame,
             symbols=symbols,
             underlyings=underlyings,
+            expiry=expiry,
+            strike=strike,
+            option_type=option_type,
             columns=columns,
             tz=tz,
             missing=missing,
@@ -313,17 +344,21 @@ class FlatSession:
         if not self._finalizer.alive:
             raise RuntimeError("this session is closed; make a new one")
         request = Request.checked(data_type, start, end, frame=frame, **options)
-        counts = Progress(files=len(request.days))
-        return Job(
+        counts = Progress()
+        job = Job(
             self._load(request, counts),
             self._threads.loop,
-            name=f"{data_type} {start}…{end}",
+            name=f"{data_type} {start} … {end}",
             deliver=lambda loaded: deliver(request, loaded),
-            on_wake=Bar(counts, data_type, progress).update,
+            progress=counts,
         )
+        self._panel.follow(job, progress)
+        return job
 
     async def _load(self, request: Request, progress: Progress) -> Loaded:
-        loader = DayLoader(self.downloader, self.catalog, self._keeping, request, progress)
+        loader = DayLoader(
+            self.downloader, self.catalog, self._keeping, request, progress, self._max_concurrent
+        )
         loaded = await loader.load()
         self.last_report = loaded.report
         return loaded
@@ -346,27 +381,6 @@ class FlatSession:
         if self._server is not None:
             return f"FlatSession(SYNTHETIC demo market at {where}; {self.stats!r})"
         return f"FlatSession({where}, credentials from {self.credentials_source}; {self.stats!r})"
-
-
-def _keeping(
-    cache: bool | str | os.PathLike[str],
-    revalidate: Revalidate,
-    offline: bool,
-    endpoint_url: str,
-    bucket: str,
-) -> Keeping | None:
-    if revalidate not in ("recent", "always", "never"):
-        raise ValueError(
-            f"revalidate={revalidate!r} is unknown; choose 'recent', 'always' or 'never'"
-        )
-    if not isinstance(cache, (bool, str, os.PathLike)):
-        raise ValueError(f"cache={cache!r} is unknown; give True, False or a path")
-    if cache is False:
-        if offline:
-            raise ValueError("offline=True needs a cache; leave cache=False out")
-        return None
-    folder = cache_folder(cache, endpoint_url, bucket)
-    return Keeping(DayCache(folder), revalidate, offline)
 
 
 def _close(threads: LoopThread, server: DemoServer | None) -> None:

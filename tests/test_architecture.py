@@ -74,8 +74,9 @@ def test_imports_go_one_way(path: Path) -> None:
         "market": {"market"},
         "errors": {"market"},
         "config": {"errors", "market"},
-        "download": {"download", "errors", "market"},
-        "frames": {"frames", "download", "errors", "market"},
+        "html": set(),
+        "download": {"download", "errors", "html", "market"},
+        "frames": {"frames", "download", "errors", "html", "market"},
         "demo": {"demo", "market"},
     }.get(room(path))
     if allowed is not None:
@@ -96,11 +97,22 @@ def test_files_are_small(path: Path) -> None:
 def test_importing_flatnb_is_light() -> None:
     """No frame library, S3 client or widget before one is used."""
     heavy = "polars pandas numpy boto3 botocore aioboto3 ipywidgets holidays moto isal tqdm"
-    script = (
-        f"import sys, flatnb; print([name for name in {heavy!r}.split() if name in sys.modules])"
-    )
+    assert loaded_by("flatnb", heavy) == "[]\n"
+
+
+def test_a_session_is_light() -> None:
+    """No widget, plotting library or keyring before one is used."""
+    heavy = "ipywidgets anywidget IPython matplotlib keyring nest_asyncio2"
+    assert loaded_by("flatnb.session", heavy) == "[]\n"
+
+
+def loaded_by(module: str, names: str) -> str:
+    """Which of these modules the import of another one loads."""
+    wanted = f"[name for name in {names!r}.split() if name in sys.modules]"
+    script = f"import sys, {module}; print({wanted})"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("[]\n", "")
+    assert done.stderr == ""
+    return done.stdout
 
 
 def test_every_export_is_listed_and_there() -> None:

@@ -211,6 +211,9 @@ def test_two_writers_leave_one_whole_entry(tmp_path: Path) -> None:
     """Each puts its own file in place at once: the last one stays, nothing else is left."""
     cache = DayCache(tmp_path)
     for n in range(3):
-        cache.store("a/b.csv.gz", Version(n, f'"{n}"'), pl.DataFrame({"ticker": [str(n)]}))
-    assert cache.version("a/b.csv.gz") == Version(2, '"2"')
+        cache.store(
+            "a/b.csv.gz", Version(n, f'"{n}"'), pl.DataFrame({"ticker": [str(n)]}), columns="c"
+        )
+    assert cache.version("a/b.csv.gz", "other") is None
+    assert cache.version("a/b.csv.gz", "c") == Version(2, '"2"')
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.parquet"]

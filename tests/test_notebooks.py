@@ -11,15 +11,11 @@ from pathlib import Path
 import nbformat
 import polars as pl
 import pytest
-from jupyter_client.kernelspec import KernelSpec
-from jupyter_client.manager import AsyncKernelManager
-from nbclient import NotebookClient
 from polars.testing import assert_frame_equal
 
 from flatnb.demo import DemoMarket
 from flatnb.market.calendar import trading_days
-
-NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+from tests.notebooks import NOTEBOOKS, SHOWN, execute
 
 BOTH_LOADS = """
 from flatnb import FlatSession
@@ -31,26 +27,6 @@ with FlatSession.demo() as session:
 """
 
 
-class ThisInterpreter(AsyncKernelManager):
-    """Starts kernels of the interpreter that runs the tests, whatever kernelspecs there are."""
-
-    @property
-    def kernel_spec(self) -> KernelSpec:
-        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        return KernelSpec(argv=command, display_name="tests", language="python")
-
-
-def execute(notebook: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookNode:
-    """Run all cells; an exception in one raises here."""
-    client = NotebookClient(
-        notebook,
-        timeout=120,
-        kernel_manager_class=ThisInterpreter,
-        resources={"metadata": {"path": str(folder)}},
-    )
-    return client.execute()
-
-
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_runs(path: Path, tmp_path: Path) -> None:
     """Without an error and without anything on the standard error output."""
@@ -59,13 +35,27 @@ def test_notebook_runs(path: Path, tmp_path: Path) -> None:
     assert [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"] == []
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [path for path in NOTEBOOKS if path != SHOWN], ids=lambda path: path.stem
+)
 def test_notebook_is_committed_bare(path: Path) -> None:
     """No outputs, which would grow old in the repository."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     assert code
     assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
+
+
+def test_one_notebook_shows_what_readers_see(tmp_path: Path) -> None:
+    """Its outputs need no widget, and what it prints is what it prints now."""
+    committed = nbformat.read(SHOWN, as_version=4)
+    outputs = [output for cell in committed.cells for output in cell.get("outputs", [])]
+    assert any("text/html" in output.get("data", {}) for output in outputs)
+    assert not any("widget" in kind for output in outputs for kind in output.get("data", {}))
+    printed = [output.text for output in outputs if output.output_type == "stream"]
+    now = execute(nbformat.read(SHOWN, as_version=4), tmp_path)
+    again = [o.text for cell in now.cells for o in cell.get("outputs", []) if "text" in o]
+    assert printed == again
 
 
 def test_the_quickstart_is_short() -> None:

@@ -14,20 +14,21 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from moto.s3.models import FakeBucket, FakeKey, s3_backends
 
 from ..market.calendar import trading_days
 from ..market.data_types import DATA_TYPES, DOCUMENTED_DATA_TYPES
+from ..market.known_days import published_at
 from .market import DemoMarket
 from .sessions import EXCHANGE_TIME
 
 _REGION = "us-east-1"
 _MEMORY_LIMIT = 1 << 30
 _PART_SIZE = 8 << 20
-# A day's files are complete by about 11:00 on the next day.
-_PUBLISHED_AT = time(11)
+# moto looks through all keys for each listing.
+_OTHERS_SINCE = date(2023, 1, 3)
 _DIRECTORY_LOCK = threading.Lock()
 
 
@@ -177,11 +178,6 @@ def _make_unlisted_bucket(name: str, account: str) -> FakeBucket:
     return bucket
 
 
-def published_at(day: date) -> datetime:
-    """When the files of a day are complete."""
-    return datetime.combine(day + timedelta(1), _PUBLISHED_AT, EXCHANGE_TIME)
-
-
 def last_published_day() -> date:
     """The latest trading day whose files would be in the bucket by now."""
     now = datetime.now(EXCHANGE_TIME)
@@ -193,12 +189,12 @@ def published_keys(
     start: date | None, end: date, options_root: str, absent: Collection[date]
 ) -> Iterator[tuple[str, str, date]]:
     """Key, data type and day of every file in the bucket."""
-    data_types = {name: DATA_TYPES[name] for name in DOCUMENTED_DATA_TYPES}
-    first = min(data_type.first_day for data_type in data_types.values())
-    days = [day for day in trading_days(max(start or first, first), end) if day not in absent]
-    paths = [f"{day:%Y/%m}/{day.isoformat()}.csv.gz" for day in days]
-    for name, data_type in data_types.items():
+    for name, data_type in DATA_TYPES.items():
         root = options_root if data_type.is_options else data_type.root
-        for day, path in zip(days, paths, strict=True):
-            if day >= data_type.first_day:
-                yield f"{root}/{data_type.folder}/{path}", name, day
+        first = max(start or date.min, data_type.first_day)
+        if name not in DOCUMENTED_DATA_TYPES:
+            first = max(first, _OTHERS_SINCE)
+        for number in range(first.toordinal(), end.toordinal() + 1):
+            day = date.fromordinal(number)
+            if day not in absent and DemoMarket.has_file(data_type, day):
+                yield f"{root}/{data_type.folder}/{day:%Y/%m}/{day.isoformat()}.csv.gz", name, day

@@ -6,32 +6,56 @@ from datetime import date
 from io import BytesIO
 
 import polars as pl
+import polars.selectors as cs
 from isal import isal_zlib
+
+from ..market.data_types import DataType
 
 DECIMALS_SINCE = date(2026, 2, 23)
 """The first day whose stock files write six decimals in volumes and prices."""
 
-_PRICES = ("open", "close", "high", "low")
+# Headers have changed over the years. What changed is the vendor's, when it did is invented.
+_OLD_HEADERS_UNTIL = date(2024, 1, 1)
+_ONLY_OLD = {
+    "options_trades": {"participant_timestamp"},
+    "futures_session": {"exchange"},
+    "futures_trades": {"conditions"},
+}
+_ONLY_NEW = {
+    "futures_session": {"settlement_price"},
+    "futures_minute": {"dollar_volume"},
+    "futures_trades": {"report_sequence"},
+    "futures_quotes": {"sequence_number", "report_sequence"},
+}
+_WITH_DECIMALS = ("stocks_daily", "stocks_minute", "stocks_trades")
+
 _GZIP_WINDOW_BITS = 31
 
 
+def header_of(data_type: DataType, day: date) -> list[str]:
+    """The columns of a day's file."""
+    kind = f"{data_type.asset_class}_{data_type.name.rpartition('_')[2]}"
+    absent = (_ONLY_NEW if day < _OLD_HEADERS_UNTIL else _ONLY_OLD).get(kind, set())
+    return [name for name in data_type.columns if name not in absent]
+
+
 def has_decimals(data_type: str, day: date) -> bool:
-    """Whether a file writes six decimals: stocks do of late, options do not."""
-    return data_type.startswith("stocks_") and day >= DECIMALS_SINCE
+    """Whether a file writes six decimals: stocks' bars and trades do of late, others do not."""
+    return data_type in _WITH_DECIMALS and day >= DECIMALS_SINCE
 
 
 def to_csv(table: pl.DataFrame, *, decimals: bool) -> bytes:
     """The CSV of a table: ``115.030000`` with decimals, else shortest (``8``, ``29.5``)."""
+    numbers = cs.float()
     if decimals:
         # The same text as float_precision=6 gives, in half the time.
-        numbers = pl.col("volume", *_PRICES).cast(pl.Decimal(18, 6))
-        table = table.with_columns(numbers)
+        table = table.with_columns(numbers.cast(pl.Decimal(18, 6)))
     else:
-        volume = pl.col("volume").cast(pl.Int64)
-        table = table.with_columns(volume, pl.col(_PRICES).cast(pl.String).str.strip_suffix(".0"))
+        table = table.with_columns(numbers.cast(pl.String).str.strip_suffix(".0"))
     out = BytesIO()
-    # No ticker needs quotes, and looking for such takes time.
-    table.write_csv(out, quote_style="never")
+    lists = "conditions" in table.columns
+    # Where no cell has a comma, looking for such takes time.
+    table.write_csv(out, quote_style="necessary" if lists else "never", null_value="")
     return out.getvalue()
 
 

@@ -12,14 +12,16 @@ import numpy as np
 import polars as pl
 
 from ..market import calendar
-from ..market.data_types import get_data_type
+from ..market.data_types import DataType, get_data_type
 from .bars import to_table
-from .files import has_decimals, to_csv, to_gzip
+from .files import has_decimals, header_of, to_csv, to_gzip
 from .intraday import MinuteBars, split
 from .options import OptionChains
 from .sessions import MINUTE_NS, REGULAR, midnight_ns, option_layout, stock_layout
 from .stocks import make_stock_day
+from .ticks import make_quotes, make_trades, make_values
 from .universe import make_universe, stock_specs, underlying_specs
+from .world import WORLDS, OtherMarket
 
 
 class DemoMarket:
@@ -51,6 +53,7 @@ class DemoMarket:
         self.stocks = stocks
         self.option_underlyings = option_underlyings
         self._universe = make_universe(stock_specs(stocks), seed)
+        self._others = {root: OtherMarket(world, seed) for root, world in WORLDS.items()}
         self._chains = OptionChains(make_universe(underlying_specs(option_underlyings), seed))
 
     def __repr__(self) -> str:
@@ -65,33 +68,49 @@ class DemoMarket:
         Parameters
         ----------
         data_type
-            ``"stocks_daily"``, ``"stocks_minute"``, ``"options_daily"`` or ``"options_minute"``.
+            One of `flatnb.DATA_TYPES`.
         day
-            A trading day, also a future one.
+            A day on which its market is open, also a future one.
 
         Returns
         -------
         polars.DataFrame
-            The vendor's columns: ``ticker`` a string, ``volume`` and prices (US dollars) Float64,
-            ``window_start`` (Unix nanoseconds, UTC) and ``transactions`` Int64. The values are
-            those that parsing the CSV gives.
+            The columns of that day's file: prices (US dollars), volumes and sizes Float64, times
+            Int64 (Unix nanoseconds, UTC). The values are those that parsing the CSV gives.
 
         Raises
         ------
         ValueError
             If there is no such data type, or no trading on that day.
         """
-        name = get_data_type(data_type).name
-        if not calendar.is_trading_day(day):
-            raise ValueError(f"{day} is not a trading day: it has no files")
-        if name.startswith("stocks_"):
-            return self._stock_table(day, minutes=name.endswith("_minute"))
-        return self._option_table(day, minutes=name.endswith("_minute"))
+        found = get_data_type(data_type)
+        if not self.has_file(found, day):
+            raise ValueError(f"{day} is not a trading day of {found.name}: it has no files")
+        kind = found.name.rpartition("_")[2]
+        if kind in ("daily", "session", "minute"):
+            bars = self._bars(found, day, minutes=kind == "minute")
+            return bars.select(header_of(found, day))
+        minutes = self._bars(found, day, minutes=True)
+        make = {"trades": make_trades, "quotes": make_quotes, "values": make_values}[kind]
+        return make(minutes).select(header_of(found, day))
+
+    @staticmethod
+    def has_file(data_type: DataType, day: date) -> bool:
+        """Whether the data type's market is open on a day."""
+        world = WORLDS.get(data_type.root)
+        return world.is_open(day) if world else calendar.is_trading_day(day)
+
+    def _bars(self, data_type: DataType, day: date, *, minutes: bool) -> pl.DataFrame:
+        if data_type.asset_class == "stocks":
+            return self._stock_table(day, minutes=minutes)
+        if data_type.is_options:
+            return self._option_table(day, minutes=minutes)
+        return self._others[data_type.root].bars(day, minutes=minutes)
 
     def csv(self, data_type: str, day: date) -> bytes:
         """The text of one file; see `table` for the parameters."""
         table = self.table(data_type, day)
-        return to_csv(table, decimals=has_decimals(data_type, day))
+        return to_csv(table, decimals=has_decimals(get_data_type(data_type).name, day))
 
     def file(self, data_type: str, day: date) -> bytes:
         """One file as it lies in the bucket: gzip of `csv`."""

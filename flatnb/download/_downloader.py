@@ -58,12 +58,13 @@ class Downloader:
         self._listener = listener
         self._context = Context(
             policy=RetryPolicy(max_retries, backoff_s, deadline_s=timeout * (max_retries + 1)),
-            emit=self._emit,
+            emit=self.emit,
             timeout_s=timeout,
             new_latch=new_latch,
         )
 
-    def _emit(self, event: Event) -> None:
+    def emit(self, event: Event) -> None:
+        """Tell the statistics and the listener of an event."""
         self.statistics(event)
         if self._listener is not None:
             self._listener(event)
@@ -74,7 +75,7 @@ class Downloader:
             return self._context
 
         def emit(event: Event) -> None:
-            self._emit(event)
+            self.emit(event)
             listener(event)
 
         return replace(self._context, emit=emit)

@@ -68,5 +68,17 @@ class DownloadFailed(Event):
     reason: str
     elapsed_s: float
 
+    @property
+    def was_cancelled(self) -> bool:
+        """Whether it was stopped, and did not fail by itself."""
+        return self.reason == "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class CacheHit(Event):
+    """The object was not downloaded: what was made of it before is here."""
+
+    size_bytes: int
+
 
 Listener = Callable[[Event], None]

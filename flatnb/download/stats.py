@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypedDict
 
+from .. import html
 from .events import (
     BytesDiscarded,
     BytesReceived,
+    CacheHit,
     DownloadFailed,
     DownloadFinished,
     DownloadStarted,
@@ -31,12 +33,14 @@ class StatisticsDict(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The totals at one moment."""
+    """The totals at one moment; ``cancelled`` is how many of the failed ones were stopped."""
 
     started: int = 0
     successful: int = 0
     failed: int = 0
+    cancelled: int = 0
     retries: int = 0
+    cache_hits: int = 0
     received_bytes: int = 0
     discarded_bytes: int = 0
     busy_s: float = 0.0
@@ -72,6 +76,7 @@ class Statistics:
         self._lock = threading.Lock()
         self._totals = Totals()
         self._busy_since: float | None = None
+        self.on_display: Callable[[], object] | None = None
 
     def __call__(self, event: Event) -> None:
         """Count one event."""
@@ -87,6 +92,8 @@ class Statistics:
                 totals = replace(totals, discarded_bytes=totals.discarded_bytes + event.size_bytes)
             case Retried():
                 totals = replace(totals, retries=totals.retries + 1)
+            case CacheHit():
+                totals = replace(totals, cache_hits=totals.cache_hits + 1)
             case DownloadStarted():
                 if not totals.running:
                     self._busy_since = self._clock()
@@ -94,7 +101,11 @@ class Statistics:
             case DownloadFinished():
                 totals = replace(totals, successful=totals.successful + 1)
             case DownloadFailed():
-                totals = replace(totals, failed=totals.failed + 1)
+                totals = replace(
+                    totals,
+                    failed=totals.failed + 1,
+                    cancelled=totals.cancelled + event.was_cancelled,
+                )
         if self._busy_since is not None and not totals.running:
             totals = replace(totals, busy_s=totals.busy_s + self._clock() - self._busy_since)
             self._busy_since = None
@@ -126,6 +137,26 @@ class Statistics:
             running = self._totals.running
             self._totals = Totals(started=running)
             self._busy_since = self._clock() if running else None
+
+    def _repr_html_(self) -> str:
+        totals = self.totals
+        return html.page(
+            html.facts(
+                {
+                    "Files": f"{totals.successful:,} done, {totals.running:,} running, "
+                    f"{totals.failed:,} failed, {totals.cache_hits:,} from cache",
+                    "Received": f"{format_bytes(totals.received_bytes)} in {totals.busy_s:.1f} s "
+                    f"({format_bytes(totals.bytes_per_s)}/s)",
+                    "Retries": f"{totals.retries:,}",
+                    "Success rate": f"{totals.success_rate:.0%}",
+                }
+            )
+        )
+
+    def _ipython_display_(self) -> None:
+        if self.on_display is None:
+            raise NotImplementedError  # IPython then takes the other representations
+        self.on_display()
 
     def __repr__(self) -> str:
         totals = self.totals

@@ -90,7 +90,10 @@ def download(
             value = yield from transfer.run(finish)
     except BaseException as error:
         target.abort()
-        reason = error.reason if isinstance(error, TransferError) else type(error).__name__
+        if isinstance(error, Exception):
+            reason = str(getattr(error, "reason", type(error).__name__))
+        else:
+            reason = "cancelled"
         context.emit(DownloadFailed(bucket, key, reason, context.clock() - began))
         raise
     elapsed_s = context.clock() - began

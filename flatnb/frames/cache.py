@@ -10,17 +10,19 @@ import os
 import re
 import time
 import zlib
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from .. import html
 from ..download.stats import format_bytes
 from ..download.targets import PartFile
 from ..download.transfer import Version
 from ..market.calendar import DateLike, as_date
-from ..market.data_types import OPTIONS_ROOTS, get_data_type
+from ..market.data_types import OPTIONS_ROOTS, find_data_type, get_data_type
 from .schema import check_columns
 from .select import Selection
 
@@ -79,10 +81,17 @@ class DayCache:
         self.folder = folder
         self._sound: dict[Path, tuple[int, int, int]] = {}
 
-    def version(self, key: str) -> Version | None:
-        """The version that is here of a file; None if there is none, or it cannot be used."""
+    def version(self, key: str, columns: str) -> Version | None:
+        """The version that is here of a file; None if there is none, or it cannot be used.
+
+        Parameters
+        ----------
+        columns
+            The `DataType.fingerprint` that it must have been read with.
+        """
         told = _metadata(self._path(key))
-        if told.get("flatnb.schema") != SCHEMA_VERSION or told.get("flatnb.key") != key:
+        rules = SCHEMA_VERSION, key, columns
+        if rules != tuple(told.get(f"flatnb.{name}") for name in ("schema", "key", "columns")):
             return None
         return Version(int(told["flatnb.size_bytes"]), told["flatnb.etag"])
 
@@ -115,8 +124,15 @@ class DayCache:
         except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
             return None
 
-    def store(self, key: str, version: Version, frame: pl.DataFrame, note: str = "") -> None:
+    def store(
+        self, key: str, version: Version, frame: pl.DataFrame, *, columns: str, note: str = ""
+    ) -> None:
         """Keep what `read_day` made of a whole file, with a note on it.
+
+        Parameters
+        ----------
+        columns
+            The `DataType.fingerprint` that it was read with.
 
         Raises
         ------
@@ -133,6 +149,7 @@ class DayCache:
             metadata={
                 "flatnb.schema": SCHEMA_VERSION,
                 "flatnb.key": key,
+                "flatnb.columns": columns,
                 "flatnb.etag": version.etag,
                 "flatnb.size_bytes": str(version.size_bytes),
                 "flatnb.note": note,
@@ -245,6 +262,20 @@ class DayCache:
 
     def __repr__(self) -> str:
         return f"DayCache({str(self.folder)!r}: {len(self)} days, {format_bytes(self.size_bytes)})"
+
+    def _repr_html_(self) -> str:
+        sizes: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
+        for path in self._entries():
+            root, folder = path.relative_to(self.folder).parts[:2]
+            data_type = find_data_type(root, folder)
+            name = data_type.name if data_type else f"{root}/{folder}"
+            sizes[name].append((path.stem, path.stat().st_size))
+        rows = [
+            (name, len(days), min(days)[0], max(days)[0], format_bytes(sum(s for _, s in days)))
+            for name, days in sizes.items()
+        ]
+        columns = ("data type", "days", "first", "last", "size")
+        return html.table("Days on disk", rows, columns, note=str(self.folder))
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key.removesuffix('.gz').removesuffix('.csv')}.parquet"

@@ -16,6 +16,7 @@ from itertools import compress, islice
 from typing import TYPE_CHECKING
 
 from ..market.options import PREFIX, TAIL, TAIL_PATTERN
+from .contracts import Contracts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,13 +43,22 @@ class Selection:
         Tickers, exactly as the vendor writes them.
     roots
         OCC roots of options: ``SPX`` is every contract of SPX and none of SPXW.
+    contracts
+        Which contracts among them; without symbols and roots, among all.
     """
 
     symbols: tuple[str, ...] = ()
     roots: tuple[str, ...] = ()
+    contracts: Contracts | None = None
 
     def expression(self) -> pl.Expr:
         """The rows that are wanted, as a polars filter."""
+        if self.contracts is None:
+            return self._named()
+        wanted = self.contracts.expression()
+        return wanted & self._named() if self.symbols or self.roots else wanted
+
+    def _named(self) -> pl.Expr:
         import polars as pl
 
         ticker = pl.col("ticker")
@@ -138,7 +148,9 @@ def _is_utf8(block: bytes) -> bool:
 
 
 def parse_symbols(
-    symbols: Sequence[str] | None, underlyings: Sequence[str] | None
+    symbols: Sequence[str] | None,
+    underlyings: Sequence[str] | None,
+    contracts: Contracts | None = None,
 ) -> Selection | None:
     """What a user asks for; None for everything.
 
@@ -148,6 +160,8 @@ def parse_symbols(
         Tickers; ``"O:SPY*"`` is every contract with the OCC root SPY.
     underlyings
         OCC roots.
+    contracts
+        Which contracts among them.
 
     Raises
     ------
@@ -155,7 +169,7 @@ def parse_symbols(
         If a ``*`` stands for anything else.
     """
     if symbols is None and underlyings is None:
-        return None
+        return Selection(contracts=contracts) if contracts else None
     exact = [symbol for symbol in symbols or () if not symbol.endswith("*")]
     roots = [symbol for symbol in symbols or () if symbol.endswith("*")]
     for symbol in roots:
@@ -166,4 +180,4 @@ def parse_symbols(
             )
     wanted = [symbol.removeprefix(PREFIX)[:-1] for symbol in roots]
     wanted += [root.removeprefix(PREFIX) for root in underlyings or ()]
-    return Selection(tuple(exact), tuple(dict.fromkeys(wanted)))
+    return Selection(tuple(exact), tuple(dict.fromkeys(wanted)), contracts)

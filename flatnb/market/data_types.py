@@ -8,6 +8,7 @@ frame library's dtype is `flatnb.frames`' work.
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -75,6 +76,12 @@ class DataType:
     def is_options(self) -> bool:
         """Whether the files hold option contracts (whose root has two spellings)."""
         return self.root in OPTIONS_ROOTS
+
+    @property
+    def fingerprint(self) -> str:
+        """Another one for other columns: what was read by other rules is not mixed with it."""
+        rules = sorted(self.columns.items()), sorted(self.optional), sorted(self.nullable)
+        return f"{zlib.crc32(repr(rules).encode()):08x}"
 
     @property
     def required(self) -> tuple[str, ...]:

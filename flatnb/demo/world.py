@@ -1,0 +1,161 @@
+"""The markets beside stocks and options: indices, forex, crypto and the futures' venues.
+
+Their bars are drawn as those of stocks are, on other hours and days, and in finer prices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+
+from ..market import calendar
+from .bars import PRICE_UNITS, to_table
+from .intraday import Grain, split
+from .sessions import EXCHANGE_TIME, MINUTE_NS, REGULAR, Layout, midnight_ns, option_layout
+from .stocks import make_stock_day
+from .universe import Universe, make_universe
+
+_UTC = ZoneInfo("UTC")
+_DAY_MINUTES = 24 * 60
+# The electronic session of a day begins at 18:00 in New York on the evening before.
+_FUTURES_OPEN, _FUTURES_MINUTES = time(18), 23 * 60
+_CLOSED_TO_FUTURES = frozenset({"New Year's Day", "Good Friday", "Christmas Day"})
+_FUTURES_EXCHANGE = 4  # invented
+_QUARTERS = "HMUZ"
+
+
+def _every_minute(length: int) -> Layout:
+    return Layout(0, (length,), np.ones(length))
+
+
+def _weekday(day: date) -> bool:
+    return day.weekday() < 5
+
+
+def _futures_day(day: date) -> bool:
+    return _weekday(day) and calendar.closure_name(day) not in _CLOSED_TO_FUTURES
+
+
+@dataclass(frozen=True)
+class World:
+    """One market.
+
+    Attributes
+    ----------
+    specs
+        ``ticker/price/thousands of trades``, the prices multiplied by ``scale``.
+    is_open
+        Whether it has files for a day.
+    scale
+        The files' prices are so many times smaller than the drawn ones, so that much finer.
+    """
+
+    specs: str
+    is_open: Callable[[date], bool]
+    scale: int = 1
+    futures: bool = False
+    around_the_clock: bool = True
+
+
+_FUTURES_SPECS = {
+    "us_futures_cbot": "YM/37800/90 ZB/124/60 ZC/470/40 ZN/112/90 ZS/1290/40",
+    "us_futures_cme": "6E/110/50 ES/4780/200 NQ/16900/200 RTY/2020/60",
+    "us_futures_comex": "GC/2060/90 HG/390/30 SI/24/40",
+    "us_futures_nymex": "CL/72/120 HO/255/20 NG/2.6/60 RB/212/20",
+}
+
+WORLDS = {
+    "us_indices": World(
+        "I:COMP/15000/9 I:DJI/37700/9 I:NDX/16800/9 I:RUT/2020/9 I:SPX/4750/9 I:VIX/13.2/9",
+        calendar.is_trading_day,
+        around_the_clock=False,
+    ),
+    "global_forex": World(
+        "C:AUD-USD/68/20 C:EUR-GBP/87/15 C:EUR-USD/110/60 C:GBP-USD/127/40 C:USD-CAD/133/20 "
+        "C:USD-CHF/85/20 C:USD-JPY/14100/50",
+        lambda day: day.weekday() != 5,  # Sunday evening to Friday
+        scale=100,
+    ),
+    "global_crypto": World(
+        "X:ADA-USD/0.6/20 X:BTC-USD/44000/90 X:DOGE-USD/0.09/20 X:ETH-USD/2350/70 X:LTC-USD/73/10 "
+        "X:SOL-USD/105/40",
+        lambda day: True,
+    ),
+    **{root: World(specs, _futures_day, futures=True) for root, specs in _FUTURES_SPECS.items()},
+}
+"""Root in the bucket → market."""
+
+
+class OtherMarket:
+    """The bars of one of these markets."""
+
+    def __init__(self, world: World, seed: int) -> None:
+        self._world = world
+        self._seed = seed
+
+    @cached_property
+    def _universe(self) -> Universe:
+        return make_universe(self._world.specs.split(), self._seed)
+
+    def bars(self, day: date, *, minutes: bool) -> pl.DataFrame:
+        """The rows of a day, with the columns of stocks' bars and those of futures besides."""
+        universe = self._universe
+        stocks = make_stock_day(universe, day)
+        regular = stocks.sessions[:, REGULAR]
+        if minutes:
+            every = Grain(stocks.grain.tick, stocks.grain.fractional, sub_penny=True)
+            split_bars = split(regular[:, None], self._layout(day), stocks.keys, every)
+            owner, bars = split_bars.owner, split_bars.bars
+            start = self._opening_ns(day) + split_bars.minute * MINUTE_NS
+        else:
+            owner = np.flatnonzero(regular.transactions)
+            bars, start = regular[owner], np.full(len(owner), self._opening_ns(day))
+        return self._dressed(to_table(self._tickers(day), owner, bars, start), day)
+
+    def _layout(self, day: date) -> Layout:
+        if self._world.futures:
+            return _every_minute(_FUTURES_MINUTES)
+        if self._world.around_the_clock:
+            return _every_minute(_DAY_MINUTES)
+        return option_layout(day)
+
+    def _opening_ns(self, day: date) -> int:
+        if self._world.futures:
+            opening = datetime.combine(day - timedelta(1), _FUTURES_OPEN, EXCHANGE_TIME)
+        elif self._world.around_the_clock:
+            opening = datetime.combine(day, time(), _UTC)
+        else:
+            return midnight_ns(day)
+        return int(opening.timestamp()) * 10**9
+
+    def _tickers(self, day: date) -> pl.Series:
+        tickers = self._universe.tickers
+        if not self._world.futures:
+            return tickers
+        # The contract of the next quarter's month: ESH4 is that of March 2024.
+        months = (day.month + 2) // 3
+        return tickers + f"{_QUARTERS[months - 1]}{day.year % 10}"
+
+    def _dressed(self, table: pl.DataFrame, day: date) -> pl.DataFrame:
+        if self._world.scale > 1:
+            # numpy divides; polars multiplies with the inverse, which is off in the last digit.
+            units = PRICE_UNITS * self._world.scale
+            table = table.with_columns(
+                pl.Series(name, np.rint(table[name].to_numpy() * PRICE_UNITS) / units)
+                for name in ("open", "close", "high", "low")
+            )
+        if self._world.futures:
+            table = table.with_columns(
+                pl.lit(_FUTURES_EXCHANGE).alias("exchange"),
+                pl.lit(day.isoformat()).alias("session_end_date"),
+                pl.col("volume").floor(),
+                (pl.col("volume").floor() * pl.col("close") * 50).round(2).alias("dollar_volume"),
+                pl.col("close").alias("settlement_price"),
+            )
+        return table

@@ -1,0 +1,50 @@
+// Shows the HTML that the kernel makes. Only what has changed is touched, so that a button keeps
+// its focus and a screen reader its place while figures run.
+function sync(now, next) {
+  if (now.nodeType !== next.nodeType || now.nodeName !== next.nodeName) {
+    now.replaceWith(next.cloneNode(true));
+  } else if (next.nodeType === Node.TEXT_NODE) {
+    if (now.nodeValue !== next.nodeValue) now.nodeValue = next.nodeValue;
+  } else if (next.nodeType === Node.ELEMENT_NODE) {
+    for (const { name } of [...now.attributes]) {
+      if (!next.hasAttribute(name)) now.removeAttribute(name);
+    }
+    for (const { name, value } of next.attributes) {
+      if (now.getAttribute(name) !== value) now.setAttribute(name, value);
+    }
+    syncChildren(now, next);
+  }
+}
+
+function syncChildren(now, next) {
+  while (now.childNodes.length > next.childNodes.length) now.lastChild.remove();
+  [...next.childNodes].forEach((child, index) => {
+    const old = now.childNodes[index];
+    if (old) sync(old, child);
+    else now.append(child.cloneNode(true));
+  });
+}
+
+export default {
+  render({ model, el }) {
+    el.classList.add("flatnb");
+    const update = () => {
+      const template = document.createElement("template");
+      template.innerHTML = model.get("html");
+      syncChildren(el, template.content);
+    };
+    const click = (event) => {
+      const button = event.target.closest("button[data-action]");
+      if (!button) return;
+      button.disabled = true;
+      model.send({ action: button.dataset.action, id: button.dataset.id });
+    };
+    model.on("change:html", update);
+    el.addEventListener("click", click);
+    update();
+    return () => {
+      model.off("change:html", update);
+      el.removeEventListener("click", click);
+    };
+  },
+};

@@ -1,0 +1,142 @@
+"""A JupyterLab, a browser, and notebooks open in it.
+
+The tests are skipped where there is no Chromium or no Playwright; the reason says which.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import nbformat
+import pytest
+
+from flatnb.demo import DemoServer
+from tests.servers.throttle import ThrottleProxy
+
+from .jupyter import JupyterServer
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from .lab import Lab
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+OpenNotebook = Callable[..., "Lab"]
+
+
+@pytest.fixture(scope="session")
+def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    """A JupyterLab with settings of its own."""
+    pytest.importorskip("jupyterlab", reason="jupyterlab is not installed")
+    with JupyterServer(tmp_path_factory.mktemp("jupyter")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium without a window; ``FLATNB_CHROMIUM`` names another one.
+
+    Not longer than a module: while it is there the main thread has a running event loop, in which
+    other tests could not call ``asyncio.run``.
+    """
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = os.environ.get("FLATNB_CHROMIUM") or shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("there is no chromium on the PATH (apt-get install chromium)")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@pytest.fixture(scope="session")
+def notebook7(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    """A Notebook 7 with settings of its own."""
+    pytest.importorskip("notebook", reason="notebook is not installed")
+    with JupyterServer(tmp_path_factory.mktemp("notebook7"), "notebook") as server:
+        yield server
+
+
+@pytest.fixture
+def open_notebook(
+    jupyter: JupyterServer, browser: Browser, tmp_path: Path
+) -> Iterator[OpenNotebook]:
+    """Opens notebooks in JupyterLab; see `opened_in`."""
+    with opened_in(jupyter, browser, tmp_path.name) as open_:
+        yield open_
+
+
+@pytest.fixture
+def open_in_notebook7(
+    notebook7: JupyterServer, browser: Browser, tmp_path: Path
+) -> Iterator[OpenNotebook]:
+    """Opens notebooks in Notebook 7; see `opened_in`."""
+    with opened_in(notebook7, browser, tmp_path.name) as open_:
+        yield open_
+
+
+@contextmanager
+def opened_in(server: JupyterServer, browser: Browser, name: str) -> Iterator[OpenNotebook]:
+    """Opens a notebook file, or one made of the sources of its code cells.
+
+    At the end no script of a page may have thrown, and no page may have asked for anything from
+    outside.
+    """
+    from .lab import Lab
+
+    opened: list[Lab] = []
+    context = browser.new_context(viewport={"width": 1100, "height": 900})
+
+    def open_(*sources: str | Path, width: int = 1100, height: int = 900) -> Lab:
+        folder = server.files / f"{name}-{len(opened)}"
+        folder.mkdir()
+        if isinstance(sources[0], Path):
+            path = folder / sources[0].name
+            shutil.copyfile(sources[0], path)
+        else:
+            path = folder / "test.ipynb"
+            cells = [nbformat.v4.new_code_cell(source) for source in sources]
+            metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+            nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
+        page = context.new_page()
+        page.set_viewport_size({"width": width, "height": height})
+        lab = Lab(page, server, path)
+        opened.append(lab)
+        lab.open()
+        return lab
+
+    yield open_
+    try:
+        for lab in opened:
+            lab.close()
+    finally:
+        context.close()
+    assert [lab.errors for lab in opened if lab.errors] == []
+    assert [lab.outside for lab in opened if lab.outside] == []
+
+
+@pytest.fixture
+def begin(demo_server: DemoServer) -> Iterator[str]:
+    """A first cell: a session on the demo market behind a slow link."""
+    address = urlsplit(demo_server.endpoint_url)
+    with ThrottleProxy("127.0.0.1", address.port or 0, rate=150_000) as proxy:
+        yield (
+            "from flatnb import FlatSession\n"
+            f"session = FlatSession('a', 'b', endpoint_url={proxy.endpoint_url!r}, cache=False)"
+        )

@@ -1,0 +1,90 @@
+"""A notebook as an app: Voilà runs it, then shows its outputs once."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import nbformat
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+
+@contextmanager
+def voila(path: Path, folder: Path) -> Iterator[str]:
+    """A Voilà server of one notebook on 127.0.0.1; its address."""
+    pytest.importorskip("voila", reason="voila is not installed")
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+    own = {name: str(folder / name.lower()) for name in names}
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "voila",
+                str(path),
+                "--no-browser",
+                f"--port={port}",
+                "--Voila.ip=127.0.0.1",
+            ],
+            env=os.environ | own,
+            cwd=folder,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            try:
+                urlopen(f"{url}/voila/static/voila.js", timeout=1).close()
+                break
+            except (URLError, OSError) as error:
+                if getattr(error, "code", None) is not None:
+                    break  # it answers
+                time.sleep(0.1)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def test_the_panel_in_voila(browser: Browser, begin: str, tmp_path: Path) -> None:
+    """The panel is a widget from the beginning, moves, and hears Cancel, offline."""
+    from playwright.sync_api import expect
+
+    start = 'job = session.start("stocks_minute", "2024-01-02", "2024-01-31")'
+    cells = [nbformat.v4.new_code_cell(code) for code in (begin, "session.panel()", start)]
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    path = tmp_path / "app.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
+    with voila(path, tmp_path) as url:
+        page = browser.new_page()
+        try:
+            # Voilà's own page asks for icons from outside: nothing may depend on that.
+            page.route(re.compile(r"^https?://(?!127\.0\.0\.1)"), lambda route: route.abort())
+            page.goto(url, timeout=60_000)
+            panel = page.locator(".flatnb")
+            expect(panel.get_by_role("status")).to_have_text("loading", timeout=30_000)
+            figure = panel.locator(".flatnb-figures td").nth(3)
+            first = figure.inner_text()
+            expect(figure).not_to_have_text(first)
+            panel.get_by_role("button", name=re.compile("Cancel")).click()
+            expect(panel.get_by_role("status")).to_have_text("cancelled")
+        finally:
+            page.close()

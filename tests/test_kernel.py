@@ -1,0 +1,168 @@
+"""In a real kernel: the stop button, cells that are busy, nested loops, the magic."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kernel import CellError, Kernel
+from tests.servers import faults
+from tests.servers.fault_s3 import FaultServer
+from tests.servers.payloads import day_csv, gz
+
+KEYS = [f"us_stocks_sip/day_aggs_v1/2024/01/2024-01-{day:02}.csv.gz" for day in (2, 3, 4, 5, 8)]
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    """A kernel that the tests of this module share."""
+    with Kernel(tmp_path_factory.mktemp("kernel")) as kernel:
+        yield kernel
+
+
+@pytest.fixture
+def days(fault_server: FaultServer) -> FaultServer:
+    """The fault server with a week of daily bars."""
+    for key in KEYS:
+        fault_server.put(key, gz(day_csv(key=key)))
+    return fault_server
+
+
+def new_session(server: FaultServer) -> str:
+    """Code that makes a session on this server."""
+    return (
+        "from flatnb import FlatSession\n"
+        f"session = FlatSession('key', 'secret', endpoint_url={server.endpoint_url!r}, cache=False)"
+    )
+
+
+def wait_for_requests(server: FaultServer, count: int) -> None:
+    """Wait until the server has been asked so often."""
+    deadline = time.monotonic() + 20
+    while len(server.requests) < count and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("call", ["session.load(*load)", "await session.load_async(*load)"])
+def test_the_stop_button(kernel: Kernel, days: FaultServer, call: str) -> None:
+    """Within a second, nothing left behind, and the session goes on working."""
+    days.always(KEYS[0], faults.stall_after(10))
+    kernel.run(new_session(days))
+    kernel.run("load = 'stocks_daily', '2024-01-02', '2024-01-08'")
+    cell = kernel.start(call)
+    wait_for_requests(days, 5)
+    time.sleep(0.3)
+    began = time.monotonic()
+    kernel.interrupt()
+    with pytest.raises(CellError, match=r"KeyboardInterrupt|CancelledError"):
+        kernel.wait(cell)
+    assert time.monotonic() - began < 1
+    left = "session.stats.totals.running, len(session.panel().jobs), session.panel().jobs[0].state"
+    assert kernel.run(left) == "(0, 1, 'cancelled')"
+    days.heal()
+    assert kernel.run("session.load(*load).height") == "40"
+    kernel.run("session.close()")
+
+
+def test_a_script_with_asyncio_run(kernel: Kernel, days: FaultServer) -> None:
+    """After ``%load_ext flatnb`` it can be pasted in a cell; the session works besides."""
+    kernel.run(new_session(days))
+    kernel.run("%load_ext flatnb")
+    script = f"""
+import asyncio
+from flatnb import AsyncS3Downloader, S3Catalog
+
+async def main():
+    keys = S3Catalog().get_date_range_keys("stocks_daily", "2024-01-02", "2024-01-08")
+    credentials = {{"access_key_id": "a", "secret_access_key": "b"}}
+    async with AsyncS3Downloader(credentials, {days.endpoint_url!r}) as downloader:
+        return await downloader.download_batch("flatfiles", keys)
+
+len([file for file in asyncio.run(main()) if file is not None])
+"""
+    assert kernel.run(script) == "5"
+    assert kernel.run("session.load('stocks_daily', '2024-01-02', '2024-01-02').height") == "8"
+    assert (
+        kernel.run("(await session.load_async('stocks_daily', '2024-01-02', '2024-01-02')).height")
+        == "8"
+    )
+    kernel.run("session.close()")
+
+
+def test_the_magic(kernel: Kernel, days: FaultServer) -> None:
+    """It loads with the notebook's session, alone and behind an assignment; Tab completes."""
+    kernel.run(new_session(days))
+    kernel.run("%load_ext flatnb")
+    kernel.run("frame = %flat stocks_daily 2024-01-02 2024-01-08 AAPL MSFT")
+    direct = "session.load('stocks_daily', '2024-01-02', '2024-01-08', symbols=['AAPL', 'MSFT'])"
+    assert kernel.run(f"frame.equals({direct})") == "True"
+    kernel.run("frame = %flat stocks_daily 2024-01-02 2024-01-02 --pandas --tz America/New_York")
+    assert kernel.run("str(frame['window_start'].dtype)") == "'datetime64[ns, America/New_York]'"
+    with pytest.raises(CellError, match=r"start='2\.1\.24'"):
+        kernel.run("%flat stocks_daily 2.1.24 2024-01-08")
+    for line in ("%flat stocks_", "frame = %flat stocks_"):
+        assert {"stocks_daily", "stocks_minute"} <= set(kernel.complete(line))
+        assert "options_daily" not in kernel.complete(line)
+    kernel.run("session.close()")
+
+
+def test_two_sessions_a_reload_and_a_restart(kernel: Kernel, days: FaultServer) -> None:
+    """None of them disturbs a load."""
+    days.always(KEYS[0], faults.drip(piece_bytes=64, every_s=0.02))
+    kernel.run(new_session(days))
+    kernel.run(new_session(days).replace("session =", "other ="))
+    load = "('stocks_daily', '2024-01-02', '2024-01-08')"
+    kernel.run(f"jobs = [s.start(*{load}) for s in (session, other)]")
+    kernel.run("import importlib, flatnb; importlib.reload(flatnb)")
+    assert kernel.run("[job.result().height for job in jobs]") == "[40, 40]"
+    assert kernel.run(f"flatnb.FlatSession is type(session), session.load(*{load}).height") == (
+        "(True, 40)"
+    )
+    kernel.restart()
+    kernel.run(new_session(days))
+    assert kernel.run(f"session.load(*{load}).height") == "40"
+    kernel.run("session.close()")
+
+
+def test_at_most_ten_updates_a_second(kernel: Kernel, days: FaultServer) -> None:
+    """However many events there are; the last display is HTML, with the bytes of the files."""
+    for key in KEYS:
+        days.always(key, faults.drip(piece_bytes=8, every_s=0.02))
+    kernel.run(new_session(days))
+    kernel.run("session.panel()")
+    kernel.messages.clear()
+    kernel.run("frame = session.load('stocks_daily', '2024-01-02', '2024-01-08')")
+    pushes = [(at, m) for at, m in kernel.messages if m["msg_type"] == "comm_msg"]
+    seconds = kernel.messages[-1][0] - kernel.messages[0][0]
+    assert seconds > 0.8
+    assert 0.4 * 10 * seconds < len(pushes) <= 10 * seconds + 2
+    shown = [
+        m["content"]["data"] for _, m in kernel.messages if m["msg_type"] == "update_display_data"
+    ]
+    assert "application/vnd.jupyter.widget-view+json" in shown[0]
+    assert set(shown[-1]) == {"text/html", "text/plain"}
+    received = "session.stats.totals.received_bytes - session.stats.totals.discarded_bytes"
+    stored = sum(len(gz(day_csv(key=key))) for key in KEYS)
+    assert kernel.run(received) == str(stored)
+    assert f"Received: {stored / 1000:.1f} kB" in shown[-1]["text/plain"]
+    kernel.run("session.close()")
+
+
+def test_a_saved_panel_needs_no_widget(kernel: Kernel, days: FaultServer, tmp_path: Path) -> None:
+    """The long load's own bar as well: HTML, that says what came and how long it took."""
+    days.always(KEYS[0], faults.drip(piece_bytes=8, every_s=0.04))
+    kernel.run(new_session(days))
+    kernel.messages.clear()
+    kernel.run("frame = session.load('stocks_daily', '2024-01-02', '2024-01-08')")
+    shown = [m for _, m in kernel.messages if m["msg_type"].endswith("display_data")]
+    assert [m["msg_type"] for m in shown].count("display_data") == 1
+    assert "widget" not in json.dumps(shown[-1]["content"]["data"])
+    assert "5 of 5 files" in shown[-1]["content"]["data"]["text/plain"]
+    kernel.messages.clear()
+    kernel.run("frame = session.load('stocks_daily', '2024-01-02', '2024-01-08', progress=False)")
+    assert [m for _, m in kernel.messages if m["msg_type"].endswith("display_data")] == []
+    kernel.run("session.close()")
