@@ -14,6 +14,7 @@ from ..html import table
 from ..market.calendar import EXCHANGE_TIME_ZONE, is_early_close, session_close
 from ..market.data_types import DataType
 from ..market.known_days import known_fault
+from ..market.options import TAIL
 from ..report import HERE, DayOutcome
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ _BARS = ("daily", "minute", "session")
 _BUSY_ROWS = 100
 _BUSIEST = 10
 _EARLY = timedelta(minutes=15)
+# Who trades at random is silent for ten times the mean of his pauses once in e**10 times.
+_PAUSES = 10
 _NEIGHBOURS = 4
 _FEW, _FEW_ON_A_SHORT_DAY, _MANY = 0.5, 0.25, 3.0
 
@@ -55,14 +58,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class DayFacts:
-    """What an audit keeps of a day; ``last`` is the last time of the busiest tickers, by ticker."""
+    """What an audit keeps of a day; ``ends``: of the busiest, last time and mean pause."""
 
     outcome: DayOutcome
     rows: int = 0
     stray: str = ""
     duplicates: int = 0
     zero_volumes: int = 0
-    last: tuple[tuple[str, datetime], ...] = ()
+    ends: tuple[tuple[str, datetime, timedelta], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ def look_at(data_type: DataType, outcome: DayOutcome, frame: pl.DataFrame) -> Da
         stray=_stray(data_type, outcome, frame, time),
         duplicates=_duplicates(data_type, frame, time),
         zero_volumes=_zero_volumes(frame),
-        last=_last_of_busiest(data_type, outcome.date, frame, time),
+        ends=_ends_of_busiest(data_type, frame, time),
     )
 
 
@@ -178,9 +181,9 @@ def _zero_volumes(frame: pl.DataFrame) -> int:
     return sum(int((frame[name] == 0).sum()) for name in _VOLUMES if name in frame.columns)
 
 
-def _last_of_busiest(
-    data_type: DataType, day: date, frame: pl.DataFrame, time: str | None
-) -> tuple[tuple[str, datetime], ...]:
+def _ends_of_busiest(
+    data_type: DataType, frame: pl.DataFrame, time: str | None
+) -> tuple[tuple[str, datetime, timedelta], ...]:
     import polars as pl
 
     if data_type.days != "calendar" or data_type.name.endswith("_daily") or time is None:
@@ -188,29 +191,36 @@ def _last_of_busiest(
     who = pl.col("ticker")
     if data_type.is_options:
         # A contract may be done for the day early, its underlying's others are not.
-        who = who.str.extract(r"^(.+)\d{6}[CP]\d{8}$")
+        who = who.str.head(-TAIL)
+    when = pl.col(time).dt.cast_time_unit("us").dt.convert_time_zone(EXCHANGE_TIME_ZONE)
     busiest = (
         frame.group_by(who.alias("who"))
-        .agg(pl.len().alias("rows"), pl.col(time).max().alias("last"))
+        .agg(pl.len().alias("rows"), when.max().alias("last"), when.min().alias("first"))
         .filter(pl.col("rows") >= _BUSY_ROWS)
         .sort("rows", "who", descending=True)
         .head(_BUSIEST)
-        .with_columns(pl.col("last").dt.cast_time_unit("us").dt.convert_time_zone(_ZONE.key))
+        .select("who", "last", pause=(pl.col("last") - pl.col("first")) / pl.col("rows"))
     )
-    return tuple(zip(busiest["who"], busiest["last"], strict=True))
+    return tuple(busiest.iter_rows())
 
 
 _ZONE = zoneinfo.ZoneInfo(EXCHANGE_TIME_ZONE)
 
 
 def _early_end(facts: DayFacts) -> str:
+    if not facts.ends:
+        return ""
     day = facts.outcome.date
     close = datetime.combine(day, session_close(day), _ZONE)
-    early = [(who, last) for who, last in facts.last if last < close - _EARLY]
+    early = [
+        (who, last)
+        for who, last, pause in facts.ends
+        if last < close - max(_EARLY, _PAUSES * pause)
+    ]
     if not early:
         return ""
     told = ", ".join(f"{who} at {last:%H:%M}" for who, last in early[:3])
-    return f"{len(early)} of the {len(facts.last)} busiest end before the close: {told}"
+    return f"{len(early)} of the {len(facts.ends)} busiest end before the close: {told}"
 
 
 def _odd_count(facts: DayFacts, all_facts: Sequence[DayFacts]) -> str:

@@ -90,12 +90,9 @@ class Prober:
     async def _first_day(self, data_type: DataType, years: Mapping[int, bool]) -> date | None:
         if not years:
             return None
-        forbidden = [year for year, readable in years.items() if not readable]
-        candidates = [
-            *forbidden[-1:],
-            *(year for year in years if year > max(forbidden, default=0)),
-        ]
-        for year in candidates[:2]:
+        forbidden = [year for year, is_open in years.items() if not is_open]
+        readable = [year for year in years if year > max(forbidden, default=0)]
+        for year in (*forbidden[-1:], *readable[:1]):
             if (day := await self._first_day_of(data_type, year)) is not None:
                 return day
         return None

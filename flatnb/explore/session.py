@@ -87,7 +87,7 @@ class Examining:
         """Look for what is wrong with days: they are loaded one by one, in bounded memory.
 
         Looked for are missing and damaged files, rows of another day, more than three times or
-        less than half of the rows of the neighbouring days, busy tickers that end before the session's
+        less than half of the rows of the neighbouring days, busy tickers that end before the
         close, rows that are there twice, and bars without volume.
 
         Parameters
