@@ -70,6 +70,7 @@ class DayLoader:
     request: Request
     progress: Progress
     max_concurrent: int | None = None
+    only: frozenset[date] | None = None
     _kept: dict[str, Version] = field(default_factory=dict)
     _listed: dict[str, Version] = field(default_factory=dict)
     _months: set[str] = field(default_factory=set)
@@ -138,18 +139,22 @@ class DayLoader:
         request = self.request
         name = request.data_type.name
         if request.data_type.days == "calendar":
-            days = trading_days(request.start, request.end)
+            days = self._wanted(trading_days(request.start, request.end))
             return {day: self.catalog.get_key(name, day) for day in days}
         first, last = max(request.start, request.data_type.first_day), min(request.end, _today())
         if first > request.start:
             self._notes[f"{name} begin on {first}: earlier days are not looked for"] = None
         ordinals = range(first.toordinal(), last.toordinal() + 1)
-        keys = {day: self.catalog.get_key(name, day) for day in map(date.fromordinal, ordinals)}
+        days = self._wanted(map(date.fromordinal, ordinals))
+        keys = {day: self.catalog.get_key(name, day) for day in days}
         if self.keeping is not None and self.keeping.offline:
             there = await _in_thread(partial(self.keeping.cache.days, name))
             return {day: keys[day] for day in there if day in keys}
         await self._list(keys.values())
         return {day: key for day, key in keys.items() if key in self._listed}
+
+    def _wanted(self, days: Iterable[date]) -> list[date]:
+        return [day for day in days if self.only is None or day in self.only]
 
     async def _current(self, keys: Mapping[date, str]) -> set[str]:
         """The keys of those cached days that may be used as they are."""

@@ -20,6 +20,7 @@ from .frames.cache import DayCache
 from .frames.pandas import FrameKind
 from .job import Job, LoopThread
 from .keeping import Keeping, Revalidate
+from .lazy.session import Lazy
 from .load import Between, Missing, Request, RequestOptions, deliver
 from .market.calendar import DateLike
 from .market.data_types import register_data_type
@@ -42,7 +43,7 @@ class LoadOptions(RequestOptions, total=False):
     progress: bool | None
 
 
-class FlatSession(Exploring, Examining, NotebookMethods, Chains):
+class FlatSession(Exploring, Examining, Lazy, NotebookMethods, Chains):
     """Loads flat files straight into DataFrames.
 
     Parameters
