@@ -70,6 +70,7 @@ class DayLoader:
     request: Request
     progress: Progress
     max_concurrent: int | None = None
+    only: frozenset[date] | None = None
     _kept: dict[str, Version] = field(default_factory=dict)
     _listed: dict[str, Version] = field(default_factory=dict)
     _months: set[str] = field(default_factory=set)
@@ -106,6 +107,16 @@ class DayLoader:
         frames = [frame for _, frame in days if frame is not None]
         return Loaded(self._concatenate(frames), report, tuple(self._notes))
 
+    async def days(self) -> list[date]:
+        """The days that a load would bring, or tell to be missing.
+
+        Raises
+        ------
+        TransferError
+            If a listing that is to tell the days could not be had.
+        """
+        return list(await self._keys())
+
     async def survey(
         self,
     ) -> tuple[dict[date, str], dict[str, Version], dict[str, Version]]:
@@ -128,18 +139,22 @@ class DayLoader:
         request = self.request
         name = request.data_type.name
         if request.data_type.days == "calendar":
-            days = trading_days(request.start, request.end)
+            days = self._wanted(trading_days(request.start, request.end))
             return {day: self.catalog.get_key(name, day) for day in days}
         first, last = max(request.start, request.data_type.first_day), min(request.end, _today())
         if first > request.start:
             self._notes[f"{name} begin on {first}: earlier days are not looked for"] = None
         ordinals = range(first.toordinal(), last.toordinal() + 1)
-        keys = {day: self.catalog.get_key(name, day) for day in map(date.fromordinal, ordinals)}
+        days = self._wanted(map(date.fromordinal, ordinals))
+        keys = {day: self.catalog.get_key(name, day) for day in days}
         if self.keeping is not None and self.keeping.offline:
             there = await _in_thread(partial(self.keeping.cache.days, name))
             return {day: keys[day] for day in there if day in keys}
         await self._list(keys.values())
         return {day: key for day, key in keys.items() if key in self._listed}
+
+    def _wanted(self, days: Iterable[date]) -> list[date]:
+        return [day for day in days if self.only is None or day in self.only]
 
     async def _current(self, keys: Mapping[date, str]) -> set[str]:
         """The keys of those cached days that may be used as they are."""
@@ -253,8 +268,16 @@ class DayLoader:
         if kept is None:
             del self._kept[key]  # nothing is known of a damaged entry, so nothing is "replaced"
             return None
-        size = self._kept[key].size_bytes
-        return self._day_of(day, key, "cached", size, kept, self.keeping.cache.note(key))
+        outcome = DayOutcome(
+            day,
+            key,
+            "cached",
+            self.keeping.cache.note(key),
+            self._kept[key].size_bytes,
+            kept.height,
+            self._kept[key].etag,
+        )
+        return self._day_of(outcome, kept)
 
     def _read(self, day: date, key: str, target: Target, version: Version | None) -> Day:
         request = self.request
@@ -277,18 +300,18 @@ class DayLoader:
         size = target.size
         target.abort()  # the stored bytes have done their work
         replaced = key in self._kept and self._kept[key] != version
-        return self._day_of(day, key, "replaced" if replaced else "loaded", size, frame, note)
+        status: Status = "replaced" if replaced else "loaded"
+        etag = version.etag if version is not None else ""
+        return self._day_of(DayOutcome(day, key, status, note, size, frame.height, etag), frame)
 
     def _oddity(self, frame: pl.DataFrame, day: date) -> str:
         # Only the stock exchanges' days are known to begin and end in their time zone.
         return stray_rows(frame, day) if self.request.data_type.days == "calendar" else ""
 
-    def _day_of(
-        self, day: date, key: str, status: Status, size: int, frame: pl.DataFrame, note: str
-    ) -> Day:
-        if note and self.request.strict:
-            raise SchemaError(note, key=key)
-        return DayOutcome(day, key, status, note, size, frame.height), self._dress(day, frame)
+    def _day_of(self, outcome: DayOutcome, frame: pl.DataFrame) -> Day:
+        if outcome.reason and self.request.strict:
+            raise SchemaError(outcome.reason, key=outcome.key)
+        return outcome, self._dress(outcome.date, frame)
 
     def _keep(
         self, cache: DayCache, key: str, version: Version, frame: pl.DataFrame, note: str

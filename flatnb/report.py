@@ -44,6 +44,8 @@ class DayOutcome:
         Size of the file in the bucket; 0 if the day is not in the frame.
     rows
         Rows in the frame, after the selection of symbols.
+    etag
+        The version of the file; empty if the day is not in the frame or the service tells none.
     """
 
     date: date
@@ -52,6 +54,7 @@ class DayOutcome:
     reason: str = ""
     size_bytes: int = 0
     rows: int = 0
+    etag: str = ""
 
 
 @dataclass(frozen=True, slots=True)

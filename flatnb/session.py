@@ -14,11 +14,13 @@ from .download.activity import Activity
 from .download.async_downloader import AsyncS3Downloader
 from .download.s3_catalog import S3Catalog
 from .download.stats import Statistics
+from .explore.session import Examining
 from .exploring import Exploring
 from .frames.cache import DayCache
 from .frames.pandas import FrameKind
 from .job import Job, LoopThread
 from .keeping import Keeping, Revalidate
+from .lazy.session import Lazy
 from .load import Between, Missing, Request, RequestOptions, deliver
 from .market.calendar import DateLike
 from .market.data_types import register_data_type
@@ -41,7 +43,7 @@ class LoadOptions(RequestOptions, total=False):
     progress: bool | None
 
 
-class FlatSession(Exploring, NotebookMethods, Chains):
+class FlatSession(Exploring, Examining, Lazy, NotebookMethods, Chains):
     """Loads flat files straight into DataFrames.
 
     Parameters
@@ -100,7 +102,7 @@ class FlatSession(Exploring, NotebookMethods, Chains):
         self.catalog = S3Catalog(bucket, options_root)
         self.last_report: LoadReport | None = None
         self._threads = LoopThread()
-        self._listings = {}
+        self._listings, self._used, self._reach = {}, {}, {}
         activity = Activity()
         self.downloader = AsyncS3Downloader(
             self._credentials.as_dict(),
@@ -359,9 +361,7 @@ class FlatSession(Exploring, NotebookMethods, Chains):
         loader = DayLoader(
             self.downloader, self.catalog, self._keeping, request, progress, self._max_concurrent
         )
-        loaded = await loader.load()
-        self.last_report = loaded.report
-        return loaded
+        return await self._told(request.data_type, await loader.load())
 
     def close(self) -> None:
         """Cancel what runs and close all connections, and the demo server if there is one."""

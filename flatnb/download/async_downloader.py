@@ -16,7 +16,7 @@ from aiobotocore.session import AioSession
 from ._downloader import Downloader, LocalPath, check_at_least, checked_name
 from .async_driver import AsyncRun, Connection, PlainSession
 from .events import Listener
-from .listing import ObjectSummary, exists, list_summaries
+from .listing import ObjectSummary, exists, list_folders, list_summaries
 from .protocol import Core
 from .targets import Target
 from .transfer import Version, download
@@ -192,6 +192,16 @@ class AsyncS3Downloader(Downloader):
     ) -> list[ObjectSummary]:
         """As `list_objects`, with size, ETag and time of each object."""
         return await self._run(list_summaries(self._context, bucket, prefix, max_keys))
+
+    async def list_folders(self, bucket: str, prefix: str) -> list[str]:
+        """The prefixes one level below ``prefix``, in byte order; the files in them are not listed.
+
+        Raises
+        ------
+        TransferError
+            If the listing could not be had.
+        """
+        return await self._run(list_folders(self._context, bucket, prefix))
 
     async def check_exists(self, bucket: str, key: str) -> bool:
         """Whether there is such an object.

@@ -59,6 +59,14 @@ def list_summaries(
         parameters["ContinuationToken"] = token
 
 
+def list_folders(context: Context, bucket: str, prefix: str) -> Core[list[str]]:
+    """The prefixes one level below ``prefix``, each with its last ``/``; at most a thousand."""
+    parameters = {"Bucket": bucket, "Prefix": prefix, "Delimiter": "/"}
+    request = partial(Call, "list_objects_v2", parameters)
+    page = yield from with_retries(context, bucket, prefix or "/", request)
+    return sorted(item["Prefix"] for item in page.get("CommonPrefixes", []))
+
+
 def head(context: Context, bucket: str, key: str) -> Core[dict[str, Any]]:
     """The answer to a HEAD."""
     call = Call("head_object", {"Bucket": bucket, "Key": key})

@@ -13,21 +13,24 @@ PUBLISHED_AT = time(11)
 """In exchange time on the next day; files of minutes may come later than those of days."""
 
 _KNOWN: Mapping[str, Mapping[date, str]] = {
-    "options_trades": {date(2018, 10, 12): "was missing"},
-    "options_daily": {date(2025, 2, 10): "every window_start was 19 hours before 1970"},
+    "options_trades": {date(2018, 10, 12): "was missing (polygon-io/issues#293)"},
+    "options_daily": {
+        date(2025, 2, 10): "every window_start was 19 hours before 1970 (polygon-io/issues#334)"
+    },
     "stocks_minute": {
-        date(2025, 8, 7): "was missing for days",
-        date(2025, 8, 8): "was missing for days",
+        date(2025, 8, 7): "was missing for days (polygon-io/issues#338)",
+        date(2025, 8, 8): "was missing for days (polygon-io/issues#338)",
     },
     "stocks_daily": {date(2019, 8, 12): "many rows were stamped a day late"},
 }
-_CUT_TRADES = (date(2024, 6, 14), date(2024, 7, 1))
+# The report is of 2024-07-18 and shows 2024-06-10.
+_CUT_TRADES = (date(2024, 6, 10), date(2024, 7, 18))
 
 
 def known_fault(data_type: DataType, day: date) -> str:
     """What users reported of this file; empty if nothing is known. It may be mended since."""
-    if data_type.name == "options_trades" and _CUT_TRADES[0] <= day < _CUT_TRADES[1]:
-        return "trades of large tickers ended at about 15:30 (from mid-June 2024)"
+    if data_type.name == "options_trades" and _CUT_TRADES[0] <= day <= _CUT_TRADES[1]:
+        return "trades of large tickers ended at about 15:30 (polygon-io/issues#308)"
     return _KNOWN.get(data_type.name, {}).get(day, "")
 
 

@@ -76,6 +76,7 @@ class Picker:
         self.result: Any = None
         self.job: Job[Any] | None = None
         self._follower: threading.Thread | None = None
+        self._is_loading = False
         self.error: BaseException | None = None
         first, last = preset("week", _now())
         self.choice = Choice(start=str(first), end=str(last))
@@ -136,7 +137,7 @@ class Picker:
 
     def load(self) -> None:
         """Load what is chosen, in the background; nothing happens while a load runs."""
-        if self._follower is not None and self._follower.is_alive():
+        if self._is_loading:
             return
         choice = self.choice
         try:
@@ -147,6 +148,7 @@ class Picker:
             self._tell("error", str(error))
             return
         self.error = None
+        self._is_loading = True
         self._tell("", "")
         self._follower = threading.Thread(
             target=self._follow, args=(self.job, choice), name="flatnb-picker", daemon=True
@@ -213,13 +215,14 @@ class Picker:
             first = date(year, month, 1)
             if time.monotonic() - known_at < _KNOWN_FOR_S or first > _now().date():
                 continue
+            known = self._statuses
             last = date(year + month // 12, month % 12 + 1, 1).toordinal() - 1
             try:
                 plan = self._session.plan(name, first, date.fromordinal(last))
             except (FlatnbError, RuntimeError):
                 continue  # the days stay as the calendar has them; the estimate says why
             found = {day.date: str(day.status) for day in plan.days}
-            self._statuses[name, year, month] = time.monotonic(), found
+            known[name, year, month] = time.monotonic(), found
             if self._calendars.is_current(version):
                 self._draw_months()
 
@@ -244,27 +247,33 @@ class Picker:
         while not job.done():
             self._show_job(job)
             time.sleep(INTERVAL_S)
+        told = self._take(job)
+        self._is_loading = False
+        self._show_job(job)
+        self._tell(*told)
+        # What was loaded is in the cache now; what is being looked up goes into the old one.
+        self._statuses = {}
+        if choice == self.choice:
+            self._refresh()
+
+    def _take(self, job: Job[Any]) -> tuple[str, str, str]:
+        """Take the result of a job that is done; what there is to tell of it."""
         try:
+            # The warnings are shown here and not below whatever cell happens to run.
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 self.result = job.result()
         except LoadCancelledError:
-            self._tell("warning", "The load was cancelled; picker.result is what it was.")
+            return "warning", "The load was cancelled; picker.result is what it was.", ""
         except Exception as error:
             self.error = error
             if isinstance(error, LoadError):
                 self.result = error.frame
             details = "".join(traceback.format_exception(error))
-            self._tell("error", f"{type(error).__name__}: {error}", details)
-        else:
-            rows = f"picker.result has {len(self.result):,} rows."
-            odd = [str(each.message) for each in caught]
-            self._tell("warning" if odd else "done", "\n".join([rows, *odd]))
-        self._show_job(job)
-        # What was loaded is in the cache now.
-        self._statuses.clear()
-        if choice == self.choice:
-            self._refresh()
+            return "error", f"{type(error).__name__}: {error}", details
+        odd = [str(each.message) for each in caught]
+        rows = f"picker.result has {len(self.result):,} rows."
+        return "warning" if odd else "done", "\n".join([rows, *odd]), ""
 
     def _show_job(self, job: Job[Any]) -> None:
         rate = self._session.panel().moment.bytes_per_s

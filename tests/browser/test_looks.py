@@ -17,9 +17,9 @@ session = FlatSession.demo(server, cache=os.environ["FLATNB_CACHE"])
 session
 """
 LOADS = """
-session.load("stocks_daily", "2024-01-08", "2024-01-12")
+session.load("stocks_daily", "2024-01-08", "2024-01-12", progress=False)
 try:
-    session.load("stocks_daily", "2024-01-02", "2024-03-08", missing="ignore")
+    session.load("stocks_daily", "2024-01-02", "2024-03-08", missing="ignore", progress=False)
 except Exception as error:
     print(type(error).__name__)
 """

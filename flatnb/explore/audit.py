@@ -1,0 +1,236 @@
+"""What is wrong with days that are sound CSV: rows that are too few, too early, of another day."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from statistics import median
+from typing import TYPE_CHECKING, Literal
+
+from ..frames.check import stray_rows
+from ..html import table
+from ..market.calendar import EXCHANGE_TIME_ZONE, is_early_close, session_close
+from ..market.data_types import DataType
+from ..market.known_days import known_fault
+from ..market.options import TAIL
+from ..report import HERE, DayOutcome
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Check = Literal[
+    "missing", "unreadable", "empty", "stray", "early end", "row count", "duplicates", "zero volume"
+]
+
+_TIMES = ("window_start", "sip_timestamp", "participant_timestamp", "timestamp")
+_VOLUMES = ("volume",)
+# What tells one tick from another; without one of these columns equal rows may be two trades.
+_IDENTITIES = ("sequence_number", "id")
+_BARS = ("daily", "minute", "session")
+
+_BUSY_ROWS = 100
+_BUSIEST = 10
+_EARLY = timedelta(minutes=15)
+# Who trades at random is silent for ten times the mean of his pauses once in e**10 times.
+_PAUSES = 10
+_NEIGHBOURS = 4
+_FEW, _FEW_ON_A_SHORT_DAY, _MANY = 0.5, 0.25, 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong with a day.
+
+    Attributes
+    ----------
+    check
+        Which check found it.
+    what
+        What it found, with numbers; and what users have publicly reported of this day.
+    """
+
+    date: date
+    check: Check
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class DayFacts:
+    """What an audit keeps of a day; ``ends``: of the busiest, last time and mean pause."""
+
+    outcome: DayOutcome
+    rows: int = 0
+    stray: str = ""
+    duplicates: int = 0
+    zero_volumes: int = 0
+    ends: tuple[tuple[str, datetime, timedelta], ...] = ()
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What `FlatSession.audit` found; true if it found nothing.
+
+    Attributes
+    ----------
+    days
+        The days that were looked at.
+    findings
+        In the order of the days.
+    """
+
+    data_type: str
+    days: tuple[date, ...]
+    findings: tuple[Finding, ...]
+
+    def __bool__(self) -> bool:
+        return not self.findings
+
+    def __repr__(self) -> str:
+        lines = [f"{self.data_type}: {len(self.days)} days, {self._count}"]
+        lines += [f"  {found.date} {found.check}: {found.what}" for found in self.findings]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = [(found.date, found.check, found.what) for found in self.findings]
+        title = f"Audit: {self.data_type}"
+        return table(title, rows, ("day", "check", "what"), f"{len(self.days)} days, {self._count}")
+
+    @property
+    def _count(self) -> str:
+        return f"{len(self.findings)} findings" if self.findings else "nothing found"
+
+
+def wanted_columns(data_type: DataType) -> list[str]:
+    """The columns that the checks need, of those that all files have; empty: all."""
+    some = ("ticker", *_TIMES, *_VOLUMES, *_IDENTITIES)
+    return [name for name in some if name in data_type.required]
+
+
+def look_at(data_type: DataType, outcome: DayOutcome, frame: pl.DataFrame) -> DayFacts:
+    """Count what is odd in one day's rows."""
+    if outcome.status not in HERE:
+        return DayFacts(outcome)
+    time = next((name for name in _TIMES if name in frame.columns), None)
+    return DayFacts(
+        outcome,
+        rows=frame.height,
+        stray=_stray(data_type, outcome, frame, time),
+        duplicates=_duplicates(data_type, frame, time),
+        zero_volumes=_zero_volumes(frame),
+        ends=_ends_of_busiest(data_type, frame, time),
+    )
+
+
+def judge(data_type: DataType, facts: Sequence[DayFacts]) -> Audit:
+    """Compare what was counted with the calendar and with the neighbouring days."""
+    findings = [
+        Finding(each.outcome.date, check, _with_report(data_type, each.outcome.date, what))
+        for each in facts
+        for check, what in _findings(each, facts)
+    ]
+    days = tuple(each.outcome.date for each in facts)
+    return Audit(data_type.name, days, tuple(findings))
+
+
+def _with_report(data_type: DataType, day: date, what: str) -> str:
+    known = known_fault(data_type, day)
+    return f"{what}; publicly reported: {known}" if known else what
+
+
+def _findings(facts: DayFacts, all_facts: Sequence[DayFacts]) -> Iterator[tuple[Check, str]]:
+    outcome = facts.outcome
+    if outcome.status == "missing":
+        yield "missing", outcome.reason or "there is no file"
+    elif outcome.status not in HERE:
+        yield "unreadable", f"{outcome.status}: {outcome.reason}"
+    elif facts.rows == 0:
+        yield "empty", "the file has a header and no rows"
+    else:
+        if facts.stray:
+            yield "stray", facts.stray
+        if early := _early_end(facts):
+            yield "early end", early
+        if odd := _odd_count(facts, all_facts):
+            yield "row count", odd
+        if facts.duplicates:
+            yield "duplicates", f"{facts.duplicates:,} rows are of a ticker and time of others"
+        if facts.zero_volumes:
+            yield "zero volume", f"{facts.zero_volumes:,} of {facts.rows:,} rows"
+
+
+def _stray(data_type: DataType, outcome: DayOutcome, frame: pl.DataFrame, time: str | None) -> str:
+    if time is None:
+        return ""
+    # Only the stock exchanges' days begin and end in exchange time; a future's begins the evening
+    # before, and other markets count in UTC.
+    slack_days = 0 if data_type.days == "calendar" else 1
+    return stray_rows(frame, outcome.date, time, slack_days)
+
+
+def _duplicates(data_type: DataType, frame: pl.DataFrame, time: str | None) -> int:
+    identity = [name for name in _IDENTITIES if name in frame.columns]
+    is_bars = data_type.name.rpartition("_")[2] in _BARS
+    if time is None or "ticker" not in frame.columns or not (identity or is_bars):
+        return 0
+    return frame.height - frame.select("ticker", time, *identity).unique().height
+
+
+def _zero_volumes(frame: pl.DataFrame) -> int:
+    return sum(int((frame[name] == 0).sum()) for name in _VOLUMES if name in frame.columns)
+
+
+def _ends_of_busiest(
+    data_type: DataType, frame: pl.DataFrame, time: str | None
+) -> tuple[tuple[str, datetime, timedelta], ...]:
+    import polars as pl
+
+    if data_type.days != "calendar" or data_type.name.endswith("_daily") or time is None:
+        return ()
+    who = pl.col("ticker")
+    if data_type.is_options:
+        # A contract may be done for the day early, its underlying's others are not.
+        who = who.str.head(-TAIL)
+    when = pl.col(time).dt.cast_time_unit("us").dt.convert_time_zone(EXCHANGE_TIME_ZONE)
+    busiest = (
+        frame.group_by(who.alias("who"))
+        .agg(pl.len().alias("rows"), when.max().alias("last"), when.min().alias("first"))
+        .filter(pl.col("rows") >= _BUSY_ROWS)
+        .sort("rows", "who", descending=True)
+        .head(_BUSIEST)
+        .select("who", "last", pause=(pl.col("last") - pl.col("first")) / pl.col("rows"))
+    )
+    return tuple(busiest.iter_rows())
+
+
+_ZONE = zoneinfo.ZoneInfo(EXCHANGE_TIME_ZONE)
+
+
+def _early_end(facts: DayFacts) -> str:
+    if not facts.ends:
+        return ""
+    day = facts.outcome.date
+    close = datetime.combine(day, session_close(day), _ZONE)
+    early = [
+        (who, last)
+        for who, last, pause in facts.ends
+        if last < close - max(_EARLY, _PAUSES * pause)
+    ]
+    if not early:
+        return ""
+    told = ", ".join(f"{who} at {last:%H:%M}" for who, last in early[:3])
+    return f"{len(early)} of the {len(facts.ends)} busiest end before the close: {told}"
+
+
+def _odd_count(facts: DayFacts, all_facts: Sequence[DayFacts]) -> str:
+    day = facts.outcome.date
+    others = [each for each in all_facts if each.rows and each is not facts]
+    others.sort(key=lambda each: abs(each.outcome.date - day))
+    if len(others) < 2:
+        return ""
+    usual = median(each.rows for each in others[:_NEIGHBOURS])
+    few = _FEW_ON_A_SHORT_DAY if is_early_close(day) else _FEW
+    if few * usual <= facts.rows <= _MANY * usual:
+        return ""
+    return f"{facts.rows:,} rows, where the days around it have about {usual:,.0f}"

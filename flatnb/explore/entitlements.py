@@ -1,0 +1,144 @@
+"""What the keys reach: which data types, from which day on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from ..download.async_downloader import AsyncS3Downloader
+from ..download.listing import ObjectSummary
+from ..download.s3_catalog import S3Catalog
+from ..errors import AccessDeniedError, AuthenticationError
+from ..html import table
+from ..market.data_types import DataType
+
+_YEAR_KEYS = 1000
+
+
+@dataclass(frozen=True)
+class Entitlement:
+    """What the keys reach of one data type.
+
+    Attributes
+    ----------
+    years
+        Year → whether its first file can be read; a year without files is not there.
+    first_day
+        The first day that can be read, where what can be read is all that is later; None: none.
+    """
+
+    data_type: str
+    years: Mapping[int, bool]
+    first_day: date | None
+
+    @property
+    def words(self) -> str:
+        """In words."""
+        if not self.years:
+            return "no files"
+        if self.first_day is None:
+            return "nothing"
+        return "everything" if all(self.years.values()) else f"from {self.first_day} on"
+
+
+@dataclass(frozen=True)
+class Entitlements:
+    """What the keys reach, by data type; made by `FlatSession.entitlements`."""
+
+    by_type: Mapping[str, Entitlement]
+
+    def __getitem__(self, data_type: str) -> Entitlement:
+        return self.by_type[data_type]
+
+    def __repr__(self) -> str:
+        width = max(map(len, self.by_type), default=0)
+        return "\n".join(f"{name:{width}}  {found.words}" for name, found in self.by_type.items())
+
+    def _repr_html_(self) -> str:
+        rows = [(name, found.words) for name, found in self.by_type.items()]
+        return table("What these keys reach", rows, ("data type", "reaches"))
+
+
+@dataclass(frozen=True)
+class Prober:
+    """Finds out by one HEAD a year, and some more for the year in which a plan begins.
+
+    The service lists what it does not let be read, so listings tell the days and HEADs the rest.
+    A plan reaches back from today: what it reaches on one day it reaches later.
+    """
+
+    downloader: AsyncS3Downloader
+    catalog: S3Catalog
+
+    async def entitlement(self, data_type: DataType, until: int) -> Entitlement:
+        """What the keys reach of a data type, up to a year.
+
+        Raises
+        ------
+        AuthenticationError
+            If the keys themselves are refused.
+        TransferError
+            If it could not be found out.
+        """
+        years = range(max(data_type.first_day.year, _FIRST_YEAR), until + 1)
+        probed = await asyncio.gather(*(self._first_file_is_readable(data_type, y) for y in years))
+        known = {year: ok for year, ok in zip(years, probed, strict=True) if ok is not None}
+        return Entitlement(data_type.name, known, await self._first_day(data_type, known))
+
+    async def _first_day(self, data_type: DataType, years: Mapping[int, bool]) -> date | None:
+        if not years:
+            return None
+        forbidden = [year for year, is_open in years.items() if not is_open]
+        readable = [year for year in years if year > max(forbidden, default=0)]
+        for year in (*forbidden[-1:], *readable[:1]):
+            if (day := await self._first_day_of(data_type, year)) is not None:
+                return day
+        return None
+
+    async def _first_day_of(self, data_type: DataType, year: int) -> date | None:
+        keys = [item.key for item in await self._list(data_type, year, _YEAR_KEYS)]
+        if not keys or not await self._is_readable(keys[-1]):
+            return None
+        return _day_of(await self._bisect(keys))
+
+    async def _bisect(self, keys: Sequence[str]) -> str:
+        """The first readable key, where the last is."""
+        low, high = 0, len(keys) - 1
+        while low < high:
+            middle = (low + high) // 2
+            if await self._is_readable(keys[middle]):
+                high = middle
+            else:
+                low = middle + 1
+        return keys[high]
+
+    async def _first_file_is_readable(self, data_type: DataType, year: int) -> bool | None:
+        found = await self._list(data_type, year, 1)
+        return await self._is_readable(found[0].key) if found else None
+
+    async def _is_readable(self, key: str) -> bool:
+        try:
+            return await self.downloader.check_exists(self.catalog.bucket, key)
+        except AuthenticationError:
+            raise
+        except AccessDeniedError:
+            return False
+
+    async def _list(self, data_type: DataType, year: int, most: int) -> list[ObjectSummary]:
+        folder = year_folder(self.catalog, data_type, year)
+        return await self.downloader.list_summaries(self.catalog.bucket, folder, most)
+
+
+_FIRST_YEAR = 2003
+"""No file of the bucket is older."""
+
+
+def year_folder(catalog: S3Catalog, data_type: DataType, year: int) -> str:
+    """The prefix of the keys of a year."""
+    return catalog.get_key(data_type.name, date(year, 1, 1)).rsplit("/", 2)[0] + "/"
+
+
+def _day_of(key: str) -> date:
+    return date.fromisoformat(key.rpartition("/")[2][:10])

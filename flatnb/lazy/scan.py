@@ -1,0 +1,188 @@
+"""A LazyFrame over all days of a data type: polars' IO plugin on a session."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from ..download.stats import format_bytes
+from ..errors import FlatnbWarning, LoadError
+from ..load import Request
+from ..market.calendar import EXCHANGE_TIME_ZONE, trading_days
+from ..market.data_types import DataType, get_data_type
+from ..report import DayOutcome, LoadReport, list_days
+from .pushdown import days_of, tickers_of, tree_of
+from .service import Service
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from ..session import FlatSession
+
+DAYS_AT_ONCE = 8
+_EARLIEST = date(2003, 1, 1)
+_MOST_SYMBOLS = 2000
+_FEW_DAYS = 300
+_MOST_DAYS = 20
+
+
+@dataclass(frozen=True)
+class Source:
+    """What polars calls for the rows. Pickled, it has the service and no session: no keys."""
+
+    data_type: str
+    service: Service
+    session: FlatSession | None = field(default=None, repr=False, compare=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Source, (self.data_type, self.service)
+
+    def __call__(
+        self,
+        with_columns: list[str] | None,
+        predicate: pl.Expr | None,
+        n_rows: int | None,
+        batch_size: int | None,
+    ) -> Iterator[pl.DataFrame]:
+        """The rows, day by day, of those days alone that the filter leaves."""
+        session = self.session or self.service.session()
+        data_type = get_data_type(self.data_type)
+        query = _query(data_type, with_columns, predicate)
+        there = _days_there(session, data_type, query)
+        outcomes: list[DayOutcome] = []
+        wanted = list(with_columns if with_columns is not None else schema_of(data_type))
+        left = n_rows
+        for days in _groups(there, 1 if n_rows is not None else DAYS_AT_ONCE):
+            if left == 0:
+                break
+            frame, report = session._load_days(query.request, days)
+            outcomes += report.days
+            _check(report, frame)
+            _warn_of_new_columns(frame, query)
+            if predicate is not None:
+                frame = frame.filter(predicate)
+            frame = frame.select(wanted)
+            if left is not None:
+                frame = frame.head(left)
+                left -= frame.height
+            yield frame
+        session.last_report = LoadReport(data_type.name, tuple(outcomes))
+        _warn_of_missing(session.last_report)
+
+
+@dataclass(frozen=True)
+class _Query:
+    """What is to be fetched; ``is_bounded``: whether the filter leaves some days out."""
+
+    request: Request
+    days: list[date]
+    is_bounded: bool
+
+
+def _query(
+    data_type: DataType, with_columns: list[str] | None, predicate: pl.Expr | None
+) -> _Query:
+    all_days = days = possible_days(data_type)
+    tickers = None
+    columns = None if with_columns is None else [*with_columns]
+    if predicate is not None:
+        tree = tree_of(predicate)
+        days, tickers = sorted(days_of(tree, all_days)), tickers_of(tree)
+        if columns is not None:
+            columns += predicate.meta.root_names()
+    if columns is not None:
+        columns = [name for name in dict.fromkeys(columns) if name != "date"] or ["ticker"]
+    if tickers is not None and not tickers:
+        days = []
+    request = Request.checked(
+        data_type.name,
+        all_days[0],
+        all_days[-1],
+        frame="polars",
+        columns=columns,
+    )
+    if tickers and len(tickers) <= _MOST_SYMBOLS:
+        # Not as a user writes symbols: "O:SPY*" is a ticker here, and there is none.
+        request = replace(request, selection=_selection(tickers))
+    return _Query(request, days, len(days) < len(all_days))
+
+
+def _selection(tickers: set[str]) -> Any:
+    from ..frames.select import Selection
+
+    return Selection(symbols=tuple(sorted(tickers)))
+
+
+def possible_days(data_type: DataType) -> list[date]:
+    """The days that may have a file: by the calendar, or every day."""
+    first = max(data_type.first_day, _EARLIEST)
+    last = datetime.now(ZoneInfo(EXCHANGE_TIME_ZONE)).date()
+    if data_type.days == "calendar":
+        return trading_days(first, last)
+    return [date.fromordinal(n) for n in range(first.toordinal(), last.toordinal() + 1)]
+
+
+def _groups(days: Sequence[date], first: int) -> Iterator[list[date]]:
+    """So many days at once; twice as many each time, as the first may be enough."""
+    start, size = 0, first
+    while start < len(days):
+        yield list(days[start : start + size])
+        start, size = start + size, min(2 * size, DAYS_AT_ONCE)
+
+
+def schema_of(data_type: DataType) -> dict[str, Any]:
+    """The columns of a scan: the date, and those that are known of the data type."""
+    import polars as pl
+
+    from ..frames.read import empty_day
+
+    return {"date": pl.Date(), **empty_day(data_type).schema}
+
+
+def _check(report: LoadReport, frame: pl.DataFrame) -> None:
+    bad = report.with_status("forbidden", "failed")
+    if bad:
+        lines = [f"{len(bad)} days of the query could not be loaded", *list_days(bad)]
+        raise LoadError("\n".join(lines), report=report, frame=frame)
+
+
+def _days_there(session: FlatSession, data_type: DataType, query: _Query) -> list[date]:
+    """Of many days those that have a file, so that the others are not asked for one by one."""
+    if not query.days or (query.is_bounded and len(query.days) <= _FEW_DAYS):
+        return query.days
+    keeping = session._keeping
+    if keeping is not None and keeping.offline:
+        cached = set(keeping.cache.days(data_type.name))
+        return [day for day in query.days if day in cached]
+    listed = session.available(data_type.name, query.days[0], query.days[-1])
+    if not query.is_bounded:
+        _warn(
+            f"this query on {data_type.name} has no bound on date: it may fetch all "
+            f"{len(listed.days):,} days, {format_bytes(listed.size_bytes)}; filter on date, "
+            "for example pl.col('date').is_between(…), before filters that look at all rows"
+        )
+    wanted = set(query.days)
+    if missing := [day for day in listed.missing if day in wanted]:
+        some = ", ".join(map(str, missing[:_MOST_DAYS])) + (" …" if missing[_MOST_DAYS:] else "")
+        _warn(f"{len(missing)} trading days have no file: {some}")
+    return [day for day in query.days if day in listed.days]
+
+
+def _warn_of_missing(report: LoadReport) -> None:
+    if missing := report.with_status("missing"):
+        _warn("\n".join([f"{len(missing)} days have no file", *list_days(missing)]))
+
+
+def _warn_of_new_columns(frame: pl.DataFrame, query: _Query) -> None:
+    known = schema_of(query.request.data_type)
+    if query.request.columns is None and (new := [c for c in frame.columns if c not in known]):
+        _warn(f"files have columns that a scan does not know: {new!r}; load() has them")
+
+
+def _warn(message: str) -> None:
+    # polars calls from a thread of its own: no line of the user's is near.
+    warnings.warn(message, FlatnbWarning, stacklevel=2)
