@@ -77,7 +77,7 @@ class DaskExecutor:
             pure=False,
         )
         future = _Remote(remote)
-        remote.add_done_callback(future.take)
+        remote.add_done_callback(future.take)  # type: ignore[no-untyped-call]
         return future
 
 
