@@ -1,4 +1,4 @@
-"""The ``flatnb`` command: ``demo``, ``load`` and ``doctor``."""
+"""The ``flatnb`` command: ``demo``, ``load``, ``plan`` and ``doctor``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import FlatnbError, ObjectNotFoundError, TransferError
 from .market.data_types import DATA_TYPES, LIVE_OPTIONS_ROOT
@@ -58,11 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 
     load = commands.add_parser("load", help="load a range of days, print them or write a file")
     load.set_defaults(command=_load)
-    load.add_argument("data_type", help=f"one of {', '.join(DATA_TYPES)}")
-    load.add_argument("start", help="first day, YYYY-MM-DD")
-    load.add_argument("end", help="last day, inclusive")
-    load.add_argument("--symbols", nargs="+", metavar="TICKER", help="only these tickers")
-    load.add_argument("--columns", nargs="+", metavar="NAME", help="only these columns")
+    _add_choice(load)
     load.add_argument("--tz", default="UTC", help="time zone of the times (default: UTC)")
     load.add_argument("--missing", choices=("warn", "raise", "ignore"), default="warn")
     load.add_argument("--out", type=Path, metavar="FILE", help="a .parquet or .csv file to write")
@@ -70,10 +66,30 @@ def _parser() -> argparse.ArgumentParser:
     load.add_argument("--no-progress", action="store_true", help="no progress bar")
     _add_connection(load)
 
+    plan = commands.add_parser("plan", help="tell what a load would mean, download nothing")
+    plan.set_defaults(command=_plan)
+    _add_choice(plan)
+    plan.add_argument("--no-cache", action="store_true", help="as if nothing were cached")
+    _add_connection(plan)
+
     doctor = commands.add_parser("doctor", help="check credentials, listing and reading")
     doctor.set_defaults(command=_doctor)
     _add_connection(doctor)
     return parser
+
+
+def _add_choice(parser: argparse.ArgumentParser) -> None:
+    names = ", ".join(DATA_TYPES)
+    parser.add_argument("data_type", help=f"one of {names}; or root/folder")
+    parser.add_argument("start", help="first day, YYYY-MM-DD")
+    parser.add_argument("end", help="last day, inclusive")
+    parser.add_argument("--symbols", nargs="+", metavar="TICKER", help="only these tickers")
+    parser.add_argument("--underlyings", nargs="+", metavar="ROOT", help="only these OCC roots")
+    parser.add_argument("--columns", nargs="+", metavar="NAME", help="only these columns")
+
+
+def _choice(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {name: getattr(arguments, name) for name in ("symbols", "underlyings", "columns")}
 
 
 def _add_connection(parser: argparse.ArgumentParser) -> None:
@@ -125,8 +141,7 @@ def _load(arguments: argparse.Namespace) -> int:
             arguments.data_type,
             arguments.start,
             arguments.end,
-            symbols=arguments.symbols,
-            columns=arguments.columns,
+            **_choice(arguments),
             tz=arguments.tz,
             missing=arguments.missing,
             progress=False if arguments.no_progress else None,
@@ -137,6 +152,18 @@ def _load(arguments: argparse.Namespace) -> int:
     else:
         _write(frame, out)
         print(f"{frame.height:,} rows written to {out}", file=sys.stderr)
+    return 0
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    with _open(arguments) as session:
+        plan = session.plan(
+            arguments.data_type,
+            arguments.start,
+            arguments.end,
+            **_choice(arguments),
+        )
+        print(plan)
     return 0
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 import zoneinfo
+from collections.abc import Coroutine
+from concurrent.futures import CancelledError
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from .coverage import Coverage, make_coverage
 from .days import DayLoader
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from .download.s3_catalog import S3Catalog
     from .job import LoopThread
 
+T = TypeVar("T")
+
 _YEAR_KEYS = 1000
 _LISTINGS_LAST_S = 300.0
 
@@ -34,6 +38,7 @@ class Exploring:
     downloader: AsyncS3Downloader
     catalog: S3Catalog
     load: Any
+    _finalizer: Any
     _threads: LoopThread
     _keeping: Keeping | None
     _listings: dict[str, tuple[float, list[ObjectSummary]]]
@@ -66,7 +71,7 @@ class Exploring:
         """
         request = Request.checked(data_type, start, end, frame=frame, **options)
         loader = DayLoader(self.downloader, self.catalog, self._keeping, request, Progress())
-        keys, listed, kept = self._threads.run(loader.survey())
+        keys, listed, kept = self._run(loader.survey())
         return make_plan(
             request,
             keys,
@@ -111,8 +116,17 @@ class Exploring:
         first, last = as_date_range(
             found.first_day if start is None else start, now.date() if end is None else end
         )
-        listed = self._threads.run(self._list_years(found, range(first.year, last.year + 1)))
+        listed = self._run(self._list_years(found, range(first.year, last.year + 1)))
         return make_coverage(found, listed, first, last, now)
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        if not self._finalizer.alive:
+            work.close()
+            raise RuntimeError("this session is closed; make a new one")
+        try:
+            return self._threads.run(work)
+        except CancelledError:
+            raise RuntimeError("this session was closed meanwhile") from None
 
     async def _list_years(self, data_type: DataType, years: range) -> list[ObjectSummary]:
         found = await asyncio.gather(*(self._list_year(data_type, year) for year in years))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .download.async_downloader import AsyncS3Downloader
     from .download.s3_catalog import S3Catalog
     from .frames.cache import DayCache
+    from .notebook.picker import Picker
 
 
 class NotebookMethods:
@@ -60,6 +61,22 @@ class NotebookMethods:
         and it moves while anything loads, also while a cell is busy with `load`.
         """
         return self._panel
+
+    def picker(self) -> Picker:
+        """A form to pick data type, days and symbols, and to load them in the background.
+
+        Raises
+        ------
+        ImportError
+            If the ``notebook`` extra is not installed.
+        """
+        try:
+            from .notebook.picker import Picker
+        except ImportError as error:
+            raise ImportError(
+                f"the picker needs {error.name}: pip install 'flatnb[notebook]'"
+            ) from error
+        return Picker(self)  # type: ignore[arg-type]
 
     def plot(self, frame: Any, symbol: str | None = None) -> Figure:
         """Candles and volume of one symbol of a loaded frame, for a first look.

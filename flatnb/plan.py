@@ -124,7 +124,7 @@ class Plan:
         size = format_bytes(self.bytes_to_download)
         told = {
             "Days": self._counts(),
-            "To download": f"{size}, {_time(self.seconds_estimate)}",
+            "To download": f"{size}, {say_time(self.seconds_estimate)}",
             "Here already": format_bytes(self.bytes_cached),
         }
         if self.rows_estimate is not None and self.memory_bytes_estimate is not None:
@@ -144,7 +144,8 @@ class Plan:
         return [f"  {day.date} {day.status}: {day.note}" for day in self.days if day.note]
 
 
-def _time(seconds: float) -> str:
+def say_time(seconds: float) -> str:
+    """Seconds in words, as exact as an estimate is."""
     if seconds < 1:
         return "less than a second"
     if seconds < 90:

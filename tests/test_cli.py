@@ -127,3 +127,13 @@ def test_doctor_names_what_fails_and_no_secret(
     assert "MASSIVE_S3_ACCESS_KEY" in shown
     assert "failed  list: AccessDeniedError" in shown
     assert keys not in shown
+
+
+def test_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a load would mean; nothing is downloaded."""
+    assert main(["plan", "stocks_daily", "2024-01-02", "2024-01-05", "--demo"]) == 0
+    assert "stocks_daily: days: 4 to download" in capsys.readouterr().out
+    options = ["--underlyings", "SPY", "--demo"]
+    assert main(["plan", "options_daily", "2024-01-02", "2024-01-02", *options]) == 0
+    assert main(["plan", "stocks_daily", "2024-01-02", "2024-01-05", *options]) == 2
+    assert "holds none" in capsys.readouterr().err

@@ -162,6 +162,8 @@ def test_a_saved_panel_needs_no_widget(kernel: Kernel, days: FaultServer, tmp_pa
     assert [m["msg_type"] for m in shown].count("display_data") == 1
     assert "widget" not in json.dumps(shown[-1]["content"]["data"])
     assert "5 of 5 files" in shown[-1]["content"]["data"]["text/plain"]
+    # Neither does it leave a widget behind, which kernel and page would keep for ever.
+    assert "comm_close" in [m["msg_type"] for _, m in kernel.messages]
     kernel.messages.clear()
     kernel.run("frame = session.load('stocks_daily', '2024-01-02', '2024-01-08', progress=False)")
     assert [m for _, m in kernel.messages if m["msg_type"].endswith("display_data")] == []

@@ -58,12 +58,15 @@ def whole_lines(text: Iterable[bytes], block_bytes: int) -> Iterator[bytes]:
     pending: list[bytes] = []
     size = 0
     for piece in text:
-        pending.append(piece)
         size += len(piece)
-        if size >= block_bytes and b"\n" in piece:
-            lines, newline, rest = b"".join(pending).rpartition(b"\n")
-            yield lines + newline
-            pending, size = [rest], len(rest)
+        # Only the last piece is cut: the copies of all the others would cost as much as unpacking.
+        end = piece.rfind(b"\n") + 1 if size >= block_bytes else 0
+        if end:
+            yield b"".join([*pending, piece[:end]])
+            pending = [piece[end:]]
+            size = len(piece) - end
+        else:
+            pending.append(piece)
     if last := b"".join(pending):
         yield last
 

@@ -77,6 +77,7 @@ class LiveView:
         # A cell that is run again leaves its former display behind: only the last ones are kept.
         self._handles: deque[Any] = deque(maxlen=DISPLAYS)
         self._widget: LiveWidget | None = None
+        self._is_embedded = False
         self._is_live = _widgets_never_change_places()
         self._shown = ""
         self._lock = threading.RLock()
@@ -85,6 +86,10 @@ class LiveView:
     @property
     def widget(self) -> LiveWidget:
         """The widget, to put beside others; it is kept up to date."""
+        self._is_embedded = True
+        return self._live_widget()
+
+    def _live_widget(self) -> LiveWidget:
         with self._lock:
             if self._widget is None:
                 self._widget = LiveWidget(html=self.source.html(True))
@@ -145,17 +150,28 @@ class LiveView:
             self._shown = html
             self.pushes += 1
             if active or self._widget is not None:
-                self.widget.html = html
+                self._live_widget().html = html
         elif active == self._is_live:
             return
         if active != self._is_live or not active:
             self._is_live = active or _widgets_never_change_places()
             for handle in self._handles:
                 handle.update(self._bundle(), raw=True)
+            self._forget_widget()
+
+    def _forget_widget(self) -> None:
+        """Close the widget if it is seen nowhere: kernel and page would keep it for ever."""
+        if self._widget is not None and not self._is_live and not self._is_embedded:
+            self._widget.close()
+            self._widget = None
 
     def _bundle(self) -> dict[str, Any]:
         if self._is_live:
-            view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
+            view = {
+                "version_major": 2,
+                "version_minor": 0,
+                "model_id": self._live_widget().model_id,
+            }
             return {
                 "application/vnd.jupyter.widget-view+json": view,
                 "text/plain": self.source.text(),

@@ -46,7 +46,7 @@ class Lab:
     def _note(self, error: Error) -> None:
         # Notebook 7.6 itself throws when it loads its settings, also without any notebook.
         if "/static/notebook/notebook_core" not in (error.stack or ""):
-            self.errors.append(str(error))
+            self.errors.append(f"{error}\n{error.stack or ''}")
 
     def _watch(self, request: Request) -> None:
         address = urlsplit(request.url)

@@ -20,7 +20,7 @@ def test_what_is_typed_is_nowhere(open_notebook: OpenNotebook, fault_server: Fau
         "from flatnb import FlatSession\nFlatSession.login()",
         f"session = FlatSession(endpoint_url={fault_server.endpoint_url!r}, cache=False)\n"
         "session.credentials_source",
-        "session.load('stocks_daily', '2024-01-02', '2024-01-02').height",
+        "session.load('stocks_daily', '2024-01-02', '2024-01-02', progress=False).height",
         "%history -g typed-by",
     )
     lab.run(0)

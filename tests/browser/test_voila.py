@@ -88,3 +88,27 @@ def test_the_panel_in_voila(browser: Browser, begin: str, tmp_path: Path) -> Non
             expect(panel.get_by_role("status")).to_have_text("cancelled")
         finally:
             page.close()
+
+
+def test_the_second_notebook_is_an_app(browser: Browser, tmp_path: Path) -> None:
+    """The picker is drawn, hears clicks and loads."""
+    from playwright.sync_api import expect
+
+    source = Path(__file__).parents[2] / "notebooks" / "02_picker_and_panel.ipynb"
+    path = tmp_path / source.name
+    path.write_bytes(source.read_bytes())
+    with voila(path, tmp_path) as url:
+        page = browser.new_page()
+        try:
+            page.route(re.compile(r"^https?://(?!127\.0\.0\.1)"), lambda route: route.abort())
+            page.goto(url, timeout=120_000)
+            picker = page.locator(".flatnb-picker")
+            picker.get_by_label("Data").select_option("stocks_daily", timeout=60_000)
+            picker.locator('button[data-date="2024-01-03"]').click()
+            picker.locator('button[data-date="2024-01-04"]').click()
+            expect(picker.locator("pre code").first).to_contain_text('"2024-01-03", "2024-01-04"')
+            picker.get_by_role("button", name="Load", exact=True).click()
+            # AAPL and MSFT, filled in by the notebook, on two days.
+            expect(picker.locator(".flatnb-message")).to_contain_text("has 4 rows", timeout=30_000)
+        finally:
+            page.close()

@@ -1,0 +1,84 @@
+"""What Binder does with the folder ``binder``: an image is described, and its notebooks run."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository as a clone has it: an installation leaves nothing behind in ours."""
+    folder = tmp_path_factory.mktemp("binder") / "flatnb"
+    ignored = shutil.ignore_patterns(".git", ".*cache*", "__pycache__", "*.egg-info", "build")
+    shutil.copytree(ROOT, folder, ignore=ignored)
+    return folder
+
+
+def test_repo2docker_understands_it(copy: Path) -> None:
+    """The image has the Python of ``runtime.txt`` and installs our requirements."""
+    if importlib.util.find_spec("repo2docker") is None:
+        pytest.skip("jupyter-repo2docker is not installed")
+    options = ["--no-build", "--debug", "--user-id", "1000", "--user-name", "jovyan"]
+    done = subprocess.run(
+        [sys.executable, "-m", "repo2docker", *options, "."],
+        cwd=copy,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    told = done.stdout + done.stderr
+    wanted = (copy / "binder" / "runtime.txt").read_text().strip().removeprefix("python-")
+    assert f"Building conda environment for python={wanted}\n" in told
+    # Ours is one of the requirements: the repository must be there when they are installed.
+    copied = told.index("COPY --chown=1000:1000 src/ ${REPO_DIR}/")
+    assert copied < told.index('pip install --no-cache-dir -r "binder/requirements.txt"')
+
+
+def test_everything_is_pinned() -> None:
+    """A build of next year has the versions of today."""
+    lines = (ROOT / "binder" / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if not line.startswith("#")]
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", pin) for pin in pins)
+    names = {pin.partition("==")[0].lower() for pin in pins}
+    assert {"jupyterlab", "polars", "aioboto3", "anywidget", "matplotlib", "moto"} <= names
+
+
+def test_the_notebooks_run_in_what_it_installs(copy: Path, tmp_path: Path) -> None:
+    """A new environment, made of Binder's own files alone, runs them all."""
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    # Neither our packages nor our kernels: only those of the new environment.
+    hidden = ("PYTHONPATH", "VIRTUAL_ENV", "JUPYTER_PATH")
+    environment = {name: value for name, value in os.environ.items() if name not in hidden}
+    environment["JUPYTER_DATA_DIR"] = str(tmp_path / "data")
+
+    def run(*command: str) -> None:
+        done = subprocess.run(
+            [str(python), "-m", *command],
+            cwd=copy,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+
+    # Binder's is a recent one too; that of Debian 12 takes the pins for a conflict.
+    run("pip", "install", "--quiet", "--upgrade", "pip")
+    run("pip", "install", "--quiet", "-r", "binder/requirements.txt")
+    run("pip", "check")
+    notebooks = sorted(str(path) for path in (copy / "notebooks").glob("*.ipynb"))
+    assert notebooks
+    run("jupyter", "execute", *notebooks)
