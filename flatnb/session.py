@@ -20,6 +20,7 @@ from .frames.cache import DayCache
 from .frames.pandas import FrameKind
 from .job import Job, LoopThread
 from .keeping import Keeping, Revalidate
+from .lake.session import Lakes
 from .lazy.session import Lazy
 from .load import Between, Missing, Request, RequestOptions, deliver
 from .market.calendar import DateLike
@@ -43,7 +44,7 @@ class LoadOptions(RequestOptions, total=False):
     progress: bool | None
 
 
-class FlatSession(Exploring, Examining, Lazy, NotebookMethods, Chains):
+class FlatSession(Exploring, Examining, Lazy, Lakes, NotebookMethods, Chains):
     """Loads flat files straight into DataFrames.
 
     Parameters

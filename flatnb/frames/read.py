@@ -64,28 +64,56 @@ def read_day(
     ValueError
         If ``columns`` names one that the file does not have.
     """
+    import polars as pl
 
-    def read(in_text: Selection | None) -> pl.DataFrame:
-        block_bytes = SEARCH_BYTES if in_text else PARSE_BYTES
-        header, rows = header_and_rows(chunks(), key, max_unpacked_bytes, block_bytes)
-        reader = _Reader(bind_header(header, data_type, key), key, selection, columns)
-        if in_text and in_text.finds_text(header):
-            rows = whole_lines(in_text.rows_of(rows), PARSE_BYTES)
-        return reader.read(rows)
+    def read(in_text: bool) -> pl.DataFrame:
+        pieces = read_pieces(
+            chunks(),
+            data_type,
+            key=key,
+            selection=selection,
+            columns=columns,
+            max_unpacked_bytes=max_unpacked_bytes,
+            in_text=in_text,
+        )
+        return pl.concat(pieces, rechunk=False)
 
     if selection is None:
-        return read(None)
+        return read(in_text=False)
     try:
-        return read(selection)
+        return read(in_text=True)
     except SchemaError:
         # Whatever is odd about the few rows, the whole file tells better, with its line.
-        return read(None)
+        return read(in_text=False)
+
+
+def read_pieces(
+    chunks: Chunks,
+    data_type: DataType,
+    *,
+    key: str,
+    selection: Selection | None,
+    columns: Sequence[str] | None,
+    max_unpacked_bytes: int | None,
+    in_text: bool,
+) -> Iterator[pl.DataFrame]:
+    """As `read_day`, in at least one frame, of some 256 MB of text each.
+
+    Only when the last one has been taken is the file verified. ``in_text``: whether to look for
+    the selected rows in the text, and to parse no others.
+    """
+    block_bytes = SEARCH_BYTES if in_text else PARSE_BYTES
+    header, rows = header_and_rows(chunks, key, max_unpacked_bytes, block_bytes)
+    reader = _Reader(bind_header(header, data_type, key), key, selection, columns)
+    if in_text and selection is not None and selection.finds_text(header):
+        rows = whole_lines(selection.rows_of(rows), PARSE_BYTES)
+    yield from reader.pieces(rows)
 
 
 def empty_day(data_type: DataType, *, columns: Sequence[str] | None = None) -> pl.DataFrame:
     """What `read_day` gives for a file without rows."""
     binding = Binding(dict(data_type.columns), tuple(data_type.columns))
-    return _Reader(binding, "", None, columns).read(())
+    return next(_Reader(binding, "", None, columns).pieces(()))
 
 
 class _Reader:
@@ -109,12 +137,9 @@ class _Reader:
         self._selected = binding.select(columns)
         self._lines = 1
 
-    def read(self, rows: Iterable[bytes]) -> pl.DataFrame:
-        """Read blocks of whole lines."""
-        import polars as pl
-
-        frames = [self._narrow(self._parse(blocks)) for blocks in _by_many(rows)]
-        return pl.concat(frames, rechunk=False)
+    def pieces(self, rows: Iterable[bytes]) -> Iterator[pl.DataFrame]:
+        """Read blocks of whole lines; at least one frame, be it empty."""
+        return (self._narrow(self._parse(blocks)) for blocks in _by_many(rows))
 
     def _narrow(self, frame: pl.DataFrame) -> pl.DataFrame:
         import polars as pl

@@ -52,11 +52,10 @@ def tickers_of(tree: Node) -> set[str] | None:
         one, other = map(tickers_of, sides)
         return None if one is None or other is None else one | other
     if sides := _sides(tree, ("Eq",)):
-        literals = [side for side in sides if "Literal" in side]
-        return _texts(literals[0]) if _TICKER in sides and literals else None
+        return _texts(sides[sides.index(_TICKER) - 1]) if _TICKER in sides else None
     match tree:
-        case {"Function": {"input": [column, literal], "function": {"Boolean": {"IsIn": _}}}}:
-            return _texts(literal) if column == _TICKER and "Literal" in literal else None
+        case {"Function": {"input": [column, values], "function": {"Boolean": {"IsIn": _}}}}:
+            return _texts(values) if column == _TICKER else None
     return None
 
 
@@ -76,11 +75,14 @@ def _expression(tree: Node) -> pl.Expr:
     return pl.Expr.deserialize(io.StringIO(json.dumps(tree)), format="json")
 
 
-def _texts(literal: Node) -> set[str] | None:
-    """The texts that a literal stands for; None if it is something else."""
+def _texts(node: Node) -> set[str] | None:
+    """The texts that a part stands for; None if it is no constant, or of something else."""
     import polars as pl
 
-    values = pl.select(_expression(literal)).to_series()
+    constant = _expression(node)
+    if constant.meta.root_names():
+        return None
+    values = pl.select(constant).to_series()
     if isinstance(values.dtype, pl.List):
         values = values.explode()
     # A list without any text has no type.

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from types import MappingProxyType
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from .columns import (
     COLUMN_TYPES,
@@ -67,6 +67,11 @@ class DataType:
     optional: frozenset[str] = frozenset()
     nullable: frozenset[str] = frozenset()
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # A read-only view of a dict does not pickle; a worker must know what was registered here.
+        told = (getattr(self, each.name) for each in fields(self))
+        return _unpickled, tuple(dict(each) if isinstance(each, Mapping) else each for each in told)
+
     @property
     def asset_class(self) -> str:
         """The market: ``"stocks"``, ``"options"``, …, ``"futures"``, or the root of a new one."""
@@ -87,6 +92,12 @@ class DataType:
     def required(self) -> tuple[str, ...]:
         """The columns that every file has."""
         return tuple(name for name in self.columns if name not in self.optional)
+
+
+def _unpickled(
+    name: str, root: str, folder: str, columns: dict[str, ColumnType], *rest: Any
+) -> DataType:
+    return DataType(name, root, folder, MappingProxyType(columns), *rest)
 
 
 _FUTURES_VENUES = ("cbot", "cme", "comex", "nymex")

@@ -1,0 +1,134 @@
+"""Building a lake: which days are to be done, by whom, and what became of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+
+from ..download.events import (
+    BytesReceived,
+    DownloadFailed,
+    DownloadFinished,
+    Listener,
+    SizeKnown,
+)
+from ..download.transfer import Version
+from ..errors import AccessDeniedError, FlatnbError, ObjectNotFoundError
+from ..frames.cache import SCHEMA_VERSION
+from ..lazy.service import Service
+from ..load import Request
+from ..progress import Progress
+from ..report import DayOutcome, Status
+from .manifest import Manifest
+from .task import DayTask, Executor, ManifestRow
+
+
+def tasks_for(
+    request: Request,
+    keys: Mapping[date, str],
+    listed: Mapping[str, Version],
+    service: Service,
+    lake: str,
+    scratch: str,
+) -> list[DayTask]:
+    """A task for each day that has a file."""
+    return [
+        DayTask(
+            data_type=request.data_type,
+            date=day,
+            key=key,
+            etag=listed[key].etag,
+            size_bytes=listed[key].size_bytes,
+            schema=SCHEMA_VERSION,
+            service=service,
+            lake=lake,
+            scratch=scratch,
+            selection=request.selection,
+            columns=request.columns,
+        )
+        for day, key in keys.items()
+        if key in listed
+    ]
+
+
+async def build(
+    tasks: Sequence[DayTask],
+    executor: Executor,
+    manifest: Manifest,
+    progress: Progress,
+    listener: Listener | None,
+) -> list[DayOutcome]:
+    """Have the tasks done that the manifest does not know; cancelling it cancels them.
+
+    Parameters
+    ----------
+    listener
+        Told of each day as a whole; None where the executor tells of the downloads itself.
+
+    Raises
+    ------
+    ValueError
+        If what is asked of the files is wrong: it is the same for all days.
+    """
+    done = [task for task in tasks if manifest.has(task)]
+    to_do = [task for task in tasks if not manifest.has(task)]
+    progress.files, progress.cached = len(to_do), len(done)
+    outcomes = [_outcome(task, manifest.rows[task.date.isoformat()], "cached") for task in done]
+    running = [asyncio.ensure_future(_do(task, executor, listener)) for task in to_do]
+    try:
+        for ended in asyncio.as_completed(running):
+            task, row = await ended
+            if isinstance(row, ManifestRow):
+                manifest.add(row)
+                outcomes.append(_outcome(task, row, "loaded"))
+            elif isinstance(row, ValueError) and not isinstance(row, FlatnbError):
+                raise row
+            else:
+                outcomes.append(_failure(task, row))
+    finally:
+        for each in running:
+            each.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+    return outcomes
+
+
+async def _do(
+    task: DayTask, executor: Executor, listener: Listener | None
+) -> tuple[DayTask, ManifestRow | Exception]:
+    bucket, key, size_bytes = task.service.bucket, task.key, task.size_bytes
+    try:
+        row = await asyncio.wrap_future(executor.submit(task))
+    except Exception as error:  # a cluster has ways to fail of its own
+        if listener is not None:
+            listener(DownloadFailed(bucket, key, str(error), 0.0))
+        return task, error
+    if listener is not None:
+        listener(SizeKnown(bucket, key, size_bytes))
+        listener(BytesReceived(bucket, key, size_bytes))
+        listener(DownloadFinished(bucket, key, size_bytes, 0.0))
+    return task, row
+
+
+def _outcome(task: DayTask, row: ManifestRow, status: Status) -> DayOutcome:
+    return DayOutcome(task.date, task.key, status, "", row.size_bytes, row.rows, row.etag)
+
+
+def _failure(task: DayTask, error: Exception) -> DayOutcome:
+    status: Status = "failed"
+    if isinstance(error, ObjectNotFoundError):
+        status = "missing"
+    elif isinstance(error, AccessDeniedError):
+        status = "forbidden"
+    reason = getattr(error, "reason", str(error))
+    return DayOutcome(task.date, task.key, status, f"{type(error).__name__}: {reason}")
+
+
+def missing_days(keys: Mapping[date, str], listed: Iterable[str]) -> list[DayOutcome]:
+    """The trading days that the bucket has no file of."""
+    there = set(listed)
+    return [
+        DayOutcome(day, key, "missing", "the bucket has no file")
+        for day, key in keys.items()
+        if key not in there
+    ]

@@ -1,0 +1,134 @@
+"""One day's file into Parquet files that appear all at once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..download.async_downloader import AsyncS3Downloader
+from ..download.events import Listener
+from ..download.targets import SpillTarget, Target, sync_folder
+from ..download.transfer import Version
+from ..errors import SchemaError
+from ..frames.interrupt import uninterrupted
+from ..frames.read import read_pieces
+from .task import DayTask, ManifestRow
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_ROWS_PER_GROUP = 250_000
+
+
+async def convert(
+    downloader: AsyncS3Downloader, task: DayTask, listener: Listener | None = None
+) -> ManifestRow:
+    """Do a task: download, verify, convert, and put the day in its place.
+
+    Memory is bounded: a large file lies in ``scratch`` while it is read, and its rows become one
+    Parquet file for each 256 MB of text; as files are ordered by ticker, that is a range of them.
+
+    Raises
+    ------
+    TransferError
+        If the file could not be had.
+    SchemaError
+        If it is not what its data type says.
+    OSError
+        If the lake cannot be written.
+    """
+    return await downloader.fetch(
+        task.service.bucket,
+        task.key,
+        SpillTarget(Path(task.scratch)),
+        partial(uninterrupted(_write), task, downloader.max_unpacked_bytes),
+        listener=listener,
+    )
+
+
+def _write(
+    task: DayTask, max_unpacked_bytes: int | None, target: Target, version: Version | None
+) -> ManifestRow:
+    def pieces(in_text: bool) -> Iterator[pl.DataFrame]:
+        return read_pieces(
+            target.chunks(),
+            task.data_type,
+            key=task.key,
+            selection=task.selection,
+            columns=task.columns,
+            max_unpacked_bytes=max_unpacked_bytes,
+            in_text=in_text,
+        )
+
+    with _scratch_folder(task) as folder:
+        try:
+            rows, parts = _write_parts(folder, pieces(in_text=task.selection is not None))
+        except SchemaError:
+            if task.selection is None:
+                raise
+            # Whatever is odd about the few rows, the whole file tells better, with its line.
+            rows, parts = _write_parts(folder, pieces(in_text=False))
+        _put_in_place(folder, task.place)
+    target.abort()  # the stored bytes have done their work
+    return ManifestRow(
+        date=task.date.isoformat(),
+        key=task.key,
+        etag=version.etag if version is not None else task.etag,
+        size_bytes=version.size_bytes if version is not None else task.size_bytes,
+        schema=task.schema,
+        rules=task.data_type.fingerprint,
+        asked=task.asked,
+        rows=rows,
+        parts=parts,
+    )
+
+
+@contextlib.contextmanager
+def _scratch_folder(task: DayTask) -> Iterator[Path]:
+    folder = Path(task.scratch) / f"{task.date}-{uuid.uuid4().hex}"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write_parts(folder: Path, pieces: Iterator[pl.DataFrame]) -> tuple[int, int]:
+    for old in folder.iterdir():
+        old.unlink()
+    rows = parts = 0
+    for piece in pieces:
+        path = folder / f"part-{parts:04d}.parquet"
+        with path.open("wb") as file:
+            piece.write_parquet(file, compression="zstd", row_group_size=_ROWS_PER_GROUP)
+            file.flush()
+            os.fsync(file.fileno())
+        rows, parts = rows + piece.height, parts + 1
+    sync_folder(folder)
+    return rows, parts
+
+
+def _put_in_place(folder: Path, place: Path) -> None:
+    """Rename the folder; an older one makes room, as no system replaces a folder that has files.
+
+    Two who do the same task put the same there: the later one wins.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        with contextlib.suppress(FileNotFoundError):
+            place.rename(folder.with_name(f"{folder.name}-old"))
+        try:
+            folder.rename(place)
+        except OSError:
+            if not place.exists():
+                raise
+            continue
+        break
+    sync_folder(place.parent)
+    shutil.rmtree(folder.with_name(f"{folder.name}-old"), ignore_errors=True)

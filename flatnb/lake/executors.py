@@ -1,0 +1,132 @@
+"""Who does the tasks: this process, or the workers of a Dask cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from concurrent.futures import Future, InvalidStateError
+from typing import TYPE_CHECKING, Any
+
+from ..download.async_downloader import AsyncS3Downloader
+from ..download.events import Listener
+from .convert import convert
+from .task import DayTask, Executor, ManifestRow
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+DAYS_AT_ONCE = 8
+CONNECTIONS = "flatnb-connections"
+"""The resource that workers may declare: how many connections each may have."""
+
+_RETRIES = 3
+
+
+class LocalExecutor:
+    """Does tasks on a session's own event loop, some days at once."""
+
+    def __init__(
+        self,
+        downloader: AsyncS3Downloader,
+        loop: asyncio.AbstractEventLoop,
+        listener: Listener | None = None,
+        days_at_once: int = DAYS_AT_ONCE,
+    ) -> None:
+        self._downloader = downloader
+        self._loop = loop
+        self._listener = listener
+        self._turns = asyncio.Semaphore(days_at_once)
+
+    def submit(self, task: DayTask) -> Future[ManifestRow]:
+        """Queue a task."""
+        return asyncio.run_coroutine_threadsafe(self._do(task), self._loop)
+
+    async def _do(self, task: DayTask) -> ManifestRow:
+        async with self._turns:
+            return await convert(self._downloader, task, self._listener)
+
+
+class DaskExecutor:
+    """Has the workers of a Dask cluster do tasks; each finds its own keys.
+
+    Where workers declare the resource ``flatnb-connections``, a task takes as many of them as it
+    has connections, so that the cluster never has more in all. A task whose worker dies is given
+    to another one.
+
+    Parameters
+    ----------
+    client
+        A ``distributed.Client``.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        workers = client.scheduler_info(n_workers=-1)["workers"].values()
+        self._is_bounded = any(CONNECTIONS in worker.get("resources", {}) for worker in workers)
+
+    def submit(self, task: DayTask) -> Future[ManifestRow]:
+        """Send a task to the cluster."""
+        resources = {CONNECTIONS: task.service.max_pool_connections} if self._is_bounded else None
+        remote = self._client.submit(
+            do_in_worker,
+            task,
+            key=f"flatnb-{task.data_type.name}-{task.date}-{uuid.uuid4().hex[:8]}",
+            retries=_RETRIES,
+            resources=resources,
+            pure=False,
+        )
+        future = _Remote(remote)
+        remote.add_done_callback(future.take)  # type: ignore[no-untyped-call]
+        return future
+
+
+class _Remote(Future[ManifestRow]):
+    """A Dask future as one of the standard library's; cancelling it cancels the task."""
+
+    def __init__(self, remote: Any) -> None:
+        super().__init__()
+        self._remote = remote
+        self.set_running_or_notify_cancel()
+
+    def take(self, remote: Any) -> None:
+        """Take over how the task ended."""
+        # It may be cancelled here while it ends there.
+        with contextlib.suppress(InvalidStateError):
+            if remote.status == "finished":
+                self.set_result(remote.result())
+            elif remote.status == "error":
+                self.set_exception(remote.exception())
+            else:
+                self.set_exception(RuntimeError(f"the cluster says: {remote.status}"))
+
+    def cancel(self) -> bool:
+        """Take the task off the cluster."""
+        with contextlib.suppress(InvalidStateError):
+            self.set_exception(RuntimeError("the task was cancelled"))
+            self._remote.cancel()
+        return True
+
+
+def do_in_worker(task: DayTask) -> ManifestRow:
+    """What a worker does: the task, with this process's own keys."""
+    session = task.service.session()
+    return session._wait(convert(session.downloader, task), f"{task.data_type.name} {task.date}")
+
+
+def executor_for(client: Any) -> Executor:
+    """A Dask client as an executor, or the executor itself.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    if type(client).__module__.partition(".")[0] == "distributed":
+        return DaskExecutor(client)
+    if isinstance(client, Executor):
+        return client
+    raise ValueError(
+        f"client={client!r} is neither a distributed.Client nor an executor; "
+        "leave it out to work on this machine"
+    )

@@ -1,0 +1,121 @@
+"""A lake to read from."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..html import table
+from ..market.data_types import get_data_type
+from ..report import LoadReport
+from .manifest import Manifest
+from .task import type_folder
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class Lake:
+    """The days of one data type as Parquet, partitioned by ``date=YYYY-MM-DD``.
+
+    polars, DuckDB, Spark and Dask read the folder as it is: ``{path}/{data_type}``.
+
+    Parameters
+    ----------
+    path
+        The lake.
+    data_type
+        Which of its data types.
+    report
+        What became of each day that was asked for, if it has just been made.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], data_type: str, report: LoadReport | None = None
+    ) -> None:
+        self.path = Path(path)
+        self.data_type = get_data_type(data_type).name
+        self.report = report
+        self._manifest = Manifest(os.fspath(path), self.data_type)
+
+    @property
+    def folder(self) -> Path:
+        """What other tools read."""
+        return type_folder(os.fspath(self.path), self.data_type)
+
+    @property
+    def days(self) -> list[date]:
+        """The days that are there, ascending."""
+        return [date.fromisoformat(day) for day in sorted(self._manifest.rows)]
+
+    @property
+    def paths(self) -> list[Path]:
+        """All Parquet files, in the order of the days."""
+        return self._manifest.paths()
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return sum(row.rows for row in self._manifest.rows.values())
+
+    def scan(self) -> pl.LazyFrame:
+        """All days as one lazy table: ``date`` first, as `FlatSession.load` gives it.
+
+        A column that some days lack is null there.
+
+        Raises
+        ------
+        ValueError
+            If there is no day in it.
+        """
+        import polars as pl
+
+        paths = self.paths
+        if not paths:
+            raise ValueError(f"path={str(self.path)!r} has no day of {self.data_type}")
+        # Columns were added over the years: the first and the last day may differ.
+        schema = pl.read_parquet_schema(paths[0]) | pl.read_parquet_schema(paths[-1])
+        rows = pl.scan_parquet(
+            paths,
+            schema=schema,
+            missing_columns="insert",
+            hive_partitioning=True,
+            hive_schema={"date": pl.Date},
+        )
+        return rows.select("date", *schema)
+
+    def to_dask(self) -> Any:
+        """All days as a Dask DataFrame; ``date`` is a category of texts.
+
+        Raises
+        ------
+        ImportError
+            If Dask's data frames are not installed.
+        """
+        try:
+            import dask.dataframe as dd
+        except ImportError as error:
+            raise ImportError(
+                f"to_dask needs {error.name}: pip install 'flatnb[pandas]' 'dask[dataframe]'"
+            ) from error
+        return dd.read_parquet(str(self.folder))
+
+    def __len__(self) -> int:
+        """How many days there are."""
+        return len(self._manifest.rows)
+
+    def __repr__(self) -> str:
+        return f"Lake({str(self.folder)!r}: {self._words})"
+
+    def _repr_html_(self) -> str:
+        odd = [] if self.report is None else [day for day in self.report if day.reason]
+        rows = [(day.date, day.status, day.reason) for day in odd]
+        return table(f"Lake: {self.data_type}", rows, ("day", "status", "reason"), self._words)
+
+    @property
+    def _words(self) -> str:
+        if not self.days:
+            return "no days"
+        return f"{len(self):,} days from {self.days[0]} to {self.days[-1]}, {self.rows:,} rows"

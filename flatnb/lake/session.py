@@ -1,0 +1,170 @@
+"""What a session offers to those who want a history as Parquet."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack, cast
+
+from ..days import DayLoader
+from ..errors import LoadError
+from ..job import Job
+from ..lazy.service import Service
+from ..load import Request, RequestOptions
+from ..market.calendar import DateLike
+from ..notebook.panel import Panel
+from ..progress import Progress
+from ..report import LoadReport, list_days
+from .build import build, missing_days, tasks_for
+from .executors import DAYS_AT_ONCE, LocalExecutor, executor_for
+from .lake import Lake
+from .manifest import Manifest
+from .task import asked_for
+
+if TYPE_CHECKING:
+    from ..download.async_downloader import AsyncS3Downloader
+    from ..download.s3_catalog import S3Catalog
+    from ..job import LoopThread
+    from ..session import FlatSession
+
+_LOADS_ONLY = ("tz", "missing", "strict")
+
+
+class Lakes:
+    """The part of `flatnb.FlatSession` that writes Parquet."""
+
+    downloader: AsyncS3Downloader
+    catalog: S3Catalog
+    last_report: LoadReport | None
+    _threads: LoopThread
+    _panel: Panel
+    _max_concurrent: int | None
+
+    def to_lake(
+        self,
+        path: str | os.PathLike[str],
+        data_type: str,
+        start: DateLike,
+        end: DateLike,
+        *,
+        client: Any = None,
+        progress: bool | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> Lake:
+        """Convert a history to Parquet, one folder for each day, in bounded memory.
+
+        Days that are in the lake already, made of the same version of the file, are left as they
+        are: a build that was interrupted goes on where it stopped. A day appears whole or not at
+        all, also if a process is killed. The session's cache is neither read nor filled.
+
+        Parameters
+        ----------
+        path
+            A folder; with a cluster, one that all workers reach by this name.
+        data_type, start, end
+            As `load` takes them.
+        client
+            A ``distributed.Client`` whose workers do the days, each with keys of its own (from
+            its environment or an AWS profile); None: this process does. Any other object with
+            ``submit(task)`` that gives a ``concurrent.futures.Future`` will do.
+        progress
+            Whether to show it; None: in a notebook or a terminal.
+        **options
+            ``symbols``, ``underlyings``, ``expiry``, ``strike``, ``option_type``, ``columns``: what
+            to keep, as `load` takes them.
+
+        Returns
+        -------
+        Lake
+            ``scan()`` for polars, ``to_dask()``, ``paths`` and ``folder`` for others; its
+            ``report`` tells what became of each day.
+
+        Raises
+        ------
+        ValueError
+            If an argument is wrong, or the lake was made with other options.
+        RuntimeError
+            If another process is writing this data type of this lake.
+        LoadError
+            If days are forbidden, damaged or failed; the others are there.
+        OSError
+            If the lake cannot be written.
+        """
+        if wrong := [name for name in _LOADS_ONLY if name in options]:
+            raise ValueError(
+                f"{wrong[0]}={options.get(wrong[0])!r} is for load() alone: a lake keeps UTC, and "
+                "its report tells of missing days; leave it out"
+            )
+        request = Request.checked(data_type, start, end, frame="polars", **options)
+        lake = _checked_folder(path)
+        counts = Progress()
+        job: Job[Lake] = Job(
+            self._build(request, lake, client, counts),
+            self._threads.loop,
+            name=f"{request.data_type.name} {start} … {end} to {lake}",
+            deliver=lambda report: _deliver(report, lake),
+            progress=counts,
+        )
+        self._panel.follow(job, progress)
+        return job.result()
+
+    def sink(
+        self,
+        data_type: str,
+        start: DateLike,
+        end: DateLike,
+        path: str | os.PathLike[str],
+        *,
+        progress: bool | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> Lake:
+        """As `load`, straight to Parquet in bounded memory: `to_lake` on this machine.
+
+        Returns
+        -------
+        Lake
+            ``paths`` are the files that were written, ``report`` what became of each day.
+        """
+        return self.to_lake(path, data_type, start, end, progress=progress, **options)
+
+    async def _build(
+        self, request: Request, lake: str, client: Any, counts: Progress
+    ) -> LoadReport:
+        name = request.data_type.name
+        manifest = Manifest(lake, name)
+        asked = asked_for(request.selection, request.columns)
+        if others := manifest.others(asked):
+            raise ValueError(
+                f"path={lake!r} has days of {name} with {others[0].asked}, and {asked} are asked "
+                "for; choose another folder"
+            )
+        local = LocalExecutor(
+            self.downloader, self._threads.loop, counts, self._max_concurrent or DAYS_AT_ONCE
+        )
+        executor = local if client is None else executor_for(client)
+        loader = DayLoader(self.downloader, self.catalog, None, request, Progress())
+        keys, listed, _ = await loader.survey()
+        service = Service.of(cast("FlatSession", self))
+        with manifest.writing():
+            tasks = tasks_for(request, keys, listed, service, lake, str(manifest.scratch))
+            listener = None if client is None else counts
+            outcomes = await build(tasks, executor, manifest, counts, listener)
+        outcomes += missing_days(keys, listed)
+        self.last_report = LoadReport(name, tuple(sorted(outcomes, key=lambda day: day.date)))
+        return self.last_report
+
+
+def _checked_folder(path: str | os.PathLike[str]) -> str:
+    if not isinstance(path, (str, os.PathLike)) or "://" in os.fspath(path):
+        raise ValueError(
+            f"path={path!r} is no folder of a file system; give one that all workers reach"
+        )
+    return str(Path(path).expanduser().absolute())
+
+
+def _deliver(report: LoadReport, lake: str) -> Lake:
+    bad = report.with_status("forbidden", "failed")
+    if bad:
+        lines = [f"{len(bad)} of {len(report)} days could not be converted", *list_days(bad)]
+        raise LoadError("\n".join(lines), report=report)
+    return Lake(lake, report.data_type, report)

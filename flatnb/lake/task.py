@@ -1,0 +1,122 @@
+"""One day's work, as it is sent to whoever does it, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Protocol, Self, runtime_checkable
+
+from ..frames.select import Selection
+from ..lazy.service import Service
+from ..market.data_types import DataType
+
+PARTITION = "date="
+
+
+@dataclass(frozen=True, slots=True)
+class DayTask:
+    """Convert one day's file. It has no keys: who does it finds its own.
+
+    Attributes
+    ----------
+    key, etag, size_bytes
+        The file, as listed.
+    schema
+        The version of what flatnb makes of a file.
+    lake, scratch
+        Folders of one file system, reached by the same names wherever tasks are done. What is
+        unfinished is in ``scratch``.
+    """
+
+    data_type: DataType
+    date: date
+    key: str
+    etag: str
+    size_bytes: int
+    schema: str
+    service: Service
+    lake: str
+    scratch: str
+    selection: Selection | None = None
+    columns: tuple[str, ...] | None = None
+
+    @property
+    def asked(self) -> str:
+        """What of the file is kept, as text: another one for other rows or columns."""
+        return asked_for(self.selection, self.columns)
+
+    @property
+    def place(self) -> Path:
+        """The folder of the day."""
+        return day_folder(self.lake, self.data_type.name, self.date)
+
+
+def asked_for(selection: Selection | None, columns: tuple[str, ...] | None) -> str:
+    """What of each file is kept, as text."""
+    return f"{'all rows' if selection is None else selection}, {columns or 'all columns'}"
+
+
+def type_folder(lake: str, data_type: str) -> Path:
+    """Where a data type's days are."""
+    return Path(lake) / data_type.replace("/", ".")
+
+
+def day_folder(lake: str, data_type: str, day: date) -> Path:
+    """Where a day's Parquet files are."""
+    return type_folder(lake, data_type) / f"{PARTITION}{day}"
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestRow:
+    """One day that is in the lake.
+
+    Attributes
+    ----------
+    etag, size_bytes
+        The version that it was made of.
+    schema, rules, asked
+        How the file was read, and what of it was kept.
+    rows, parts
+        How many rows there are, in how many Parquet files.
+    """
+
+    date: str
+    key: str
+    etag: str
+    size_bytes: int
+    schema: str
+    rules: str
+    asked: str
+    rows: int
+    parts: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> Self:
+        """From JSON."""
+        return cls(**told)
+
+    def is_of(self, task: DayTask) -> bool:
+        """Whether a task would make the same."""
+        ours = (self.key, self.etag, self.schema, self.rules, self.asked)
+        return ours == (
+            task.key,
+            task.etag,
+            task.schema,
+            task.data_type.fingerprint,
+            task.asked,
+        )
+
+
+@runtime_checkable
+class Executor(Protocol):
+    """Does tasks, somewhere. Cancelling a future that it gave asks it to stop that task."""
+
+    def submit(self, task: DayTask) -> Future[ManifestRow]:
+        """Begin a task, or queue it."""

@@ -1,0 +1,344 @@
+"""A history as Parquet: whole days or none, resumable, the same by any number of workers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from flatnb import FlatSession, LoadError, S3Catalog
+from flatnb.demo import DemoMarket
+from flatnb.lake.lake import Lake
+from flatnb.lake.task import DayTask, ManifestRow
+from flatnb.lazy.service import Service
+from flatnb.market.calendar import trading_days
+from flatnb.market.data_types import get_data_type
+from tests.servers import faults
+from tests.servers.fault_s3 import FaultServer
+from tests.servers.payloads import gz, gz_bad_crc
+
+RANGE = ("2024-01-02", "2024-01-12")
+DAYS = trading_days(*RANGE)
+CATALOG = S3Catalog(options_root="us_options_opra")
+KEYS = [CATALOG.get_key("stocks_daily", day) for day in DAYS]
+SECRETS = ("an-access-key", "a-secret-key")
+
+
+@pytest.fixture
+def days(fault_server: FaultServer, market: DemoMarket) -> FaultServer:
+    """The fault server with two weeks of the demo market."""
+    for data_type in ("stocks_daily", "options_daily", "stocks_minute"):
+        for day in DAYS:
+            fault_server.put(CATALOG.get_key(data_type, day), market.file(data_type, day))
+    return fault_server
+
+
+@pytest.fixture
+def session(days: FaultServer) -> Iterator[FlatSession]:
+    """A session without a cache."""
+    with FlatSession(
+        *SECRETS, endpoint_url=days.endpoint_url, cache=False, max_retries=1, timeout=5
+    ) as session:
+        yield session
+
+
+def parquet(lake: Path) -> dict[str, str]:
+    """The lake's Parquet files and manifests, by checksum."""
+    return {
+        str(path.relative_to(lake)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(lake.rglob("*"))
+        if path.suffix in (".parquet", ".jsonl")
+    }
+
+
+def fetched(days: FaultServer) -> list[str]:
+    """The days of the files that were asked for."""
+    return sorted({request.key[-17:-7] for request in days.requests if request.kind == "get"})
+
+
+@pytest.mark.parametrize("data_type", ["stocks_daily", "options_daily", "stocks_minute"])
+def test_a_lake_is_what_load_gives(session: FlatSession, tmp_path: Path, data_type: str) -> None:
+    """Row for row, in the same order and types; nothing else is left in the folder."""
+    lake = session.to_lake(tmp_path, data_type, *RANGE)
+    assert_frame_equal(lake.scan().collect(), session.load(data_type, *RANGE))
+    assert lake.days == DAYS
+    assert [path.parent.name for path in lake.paths] == [f"date={day}" for day in DAYS]
+    assert {path.name for path in tmp_path.iterdir()} == {data_type, "_flatnb"}
+    some = lake.scan().filter(pl.col("date") == DAYS[3], pl.col("ticker") < "B").collect()
+    loaded = session.load(data_type, str(DAYS[3]), str(DAYS[3]))
+    assert_frame_equal(some, loaded.filter(pl.col("ticker") < "B"))
+    again = Lake(tmp_path, data_type)
+    assert (len(again), again.rows, again.paths) == (9, lake.rows, lake.paths)
+    assert "9 days from 2024-01-02 to 2024-01-12" in repr(again)
+    assert "9 days" in lake._repr_html_()
+
+
+def test_others_read_the_folder_as_it_is(session: FlatSession, tmp_path: Path) -> None:
+    """pyarrow, which knows nothing of flatnb, finds the same rows and the dates in the path."""
+    import pyarrow.dataset
+
+    lake = session.to_lake(tmp_path, "stocks_daily", *RANGE)
+    table = pyarrow.dataset.dataset(lake.folder, partitioning="hive").to_table()
+    assert table.num_rows == lake.rows
+    assert set(table["date"].to_pylist()) == {str(day) for day in DAYS}
+
+
+def test_a_lake_of_some_rows_and_columns(session: FlatSession, tmp_path: Path) -> None:
+    """Selections are those of load; another selection is not mixed in."""
+    options: dict[str, Any] = {"symbols": ["AAPL", "SPY"], "columns": ["ticker", "close"]}
+    lake = session.sink("stocks_daily", *RANGE, tmp_path, **options)
+    assert_frame_equal(lake.scan().collect(), session.load("stocks_daily", *RANGE, **options))
+    with pytest.raises(ValueError, match="choose another folder"):
+        session.sink("stocks_daily", *RANGE, tmp_path, symbols=["AAPL"])
+    with pytest.raises(ValueError, match="choose another folder"):
+        session.to_lake(tmp_path, "stocks_daily", *RANGE)
+
+
+def test_a_second_build_does_what_is_new(
+    session: FlatSession, days: FaultServer, market: DemoMarket, tmp_path: Path
+) -> None:
+    """Days that are there stay; a replaced file and a day that lost its files are done again."""
+    session.to_lake(tmp_path, "stocks_daily", "2024-01-02", "2024-01-08")
+    days.forget_requests()
+    lake = session.to_lake(tmp_path, "stocks_daily", *RANGE)
+    assert fetched(days) == [str(day) for day in DAYS[5:]]
+    assert lake.report is not None
+    assert [day.status for day in lake.report] == ["cached"] * 5 + ["loaded"] * 4
+    days.put(KEYS[1], gz(market.csv("stocks_daily", DAYS[1]).replace(b"AAPL", b"AAPX")))
+    lake.paths[3].unlink()
+    days.forget_requests()
+    lake = session.to_lake(tmp_path, "stocks_daily", *RANGE)
+    assert fetched(days) == [str(DAYS[1]), str(DAYS[3])]
+    assert lake.scan().filter(pl.col("ticker") == "AAPX").collect()["date"].to_list() == [DAYS[1]]
+    assert_frame_equal(lake.scan().collect(), session.load("stocks_daily", *RANGE))
+
+
+def test_a_manifest_that_ends_in_mid_line(
+    session: FlatSession, days: FaultServer, tmp_path: Path
+) -> None:
+    """As a killed process may leave it: that day is done again, the others are not."""
+    session.to_lake(tmp_path, "stocks_daily", *RANGE)
+    before = parquet(tmp_path)
+    manifest = tmp_path / "_flatnb" / "stocks_daily.jsonl"
+    manifest.write_text(manifest.read_text()[:-30])
+    (tmp_path / "_scratch" / "stocks_daily" / "left").mkdir(parents=True)
+    days.forget_requests()
+    session.to_lake(tmp_path, "stocks_daily", *RANGE)
+    assert fetched(days) == [str(DAYS[-1])]
+    assert parquet(tmp_path) == before
+    assert not (tmp_path / "_scratch").exists()
+
+
+def test_a_large_day_is_several_files(
+    session: FlatSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In bounded memory, and the rows are in their order all the same."""
+    monkeypatch.setattr("flatnb.frames.read._BLOCKS_AT_ONCE", 1)
+    monkeypatch.setattr("flatnb.frames.read.PARSE_BYTES", 100_000)
+    lake = session.to_lake(tmp_path, "stocks_minute", "2024-01-02", "2024-01-03")
+    assert len(lake.paths) > 10
+    loaded = session.load("stocks_minute", "2024-01-02", "2024-01-03")
+    assert_frame_equal(lake.scan().collect(), loaded)
+
+
+def test_bad_days_do_not_hold_up_the_others(
+    session: FlatSession, days: FaultServer, market: DemoMarket, tmp_path: Path
+) -> None:
+    """Damaged, forbidden and missing days are told of; there is nothing of them in the lake."""
+    days.put(KEYS[2], gz_bad_crc(market.csv("stocks_daily", DAYS[2])))
+    days.always(KEYS[4], faults.bare_status(403))
+    days.delete(KEYS[6])
+    with pytest.raises(LoadError, match="2 of 9 days could not be converted") as caught:
+        session.to_lake(tmp_path, "stocks_daily", *RANGE)
+    statuses = {day.date: day.status for day in caught.value.report}
+    assert [statuses[DAYS[n]] for n in (2, 4, 6)] == ["failed", "forbidden", "missing"]
+    there = [day for n, day in enumerate(DAYS) if n not in (2, 4, 6)]
+    assert Lake(tmp_path, "stocks_daily").days == there
+    days.heal()
+    days.put(KEYS[2], market.file("stocks_daily", DAYS[2]))
+    days.put(KEYS[6], market.file("stocks_daily", DAYS[6]))
+    assert session.to_lake(tmp_path, "stocks_daily", *RANGE).days == DAYS
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"path": "s3://bucket/lake"}, "file system"),
+        ({"path": 5}, "file system"),
+        ({"client": "tcp://somewhere"}, r"distributed\.Client"),
+        ({"tz": "Asia/Tokyo"}, "tz='Asia/Tokyo'"),
+        ({"missing": "raise"}, "missing='raise'"),
+        ({"columns": ["vwap"]}, "vwap"),
+        ({"data_type": "stocks_dayly"}, "stocks_dayly"),
+    ],
+)
+def test_what_is_refused(
+    session: FlatSession, tmp_path: Path, arguments: dict[str, Any], words: str
+) -> None:
+    """By name, with a remedy; and no day is there."""
+    usual = {"path": tmp_path / "lake", "data_type": "stocks_daily"}
+    with pytest.raises(ValueError, match=words):
+        session.to_lake(start=RANGE[0], end=RANGE[1], **(usual | arguments))
+    assert not list(tmp_path.rglob("*.parquet"))
+    with pytest.raises(ValueError, match="has no day of stocks_daily"):
+        Lake(tmp_path, "stocks_daily").scan()
+
+
+def test_two_at_once(session: FlatSession, days: FaultServer, tmp_path: Path) -> None:
+    """The second one is refused while the first builds."""
+    for key in KEYS:
+        days.always(key, faults.drip(512, 0.1))
+    first = threading.Thread(
+        target=session.to_lake, args=(tmp_path, "stocks_daily", *RANGE), daemon=True
+    )
+    first.start()
+    while not (tmp_path / "_scratch").exists():
+        time.sleep(0.01)
+    with (
+        FlatSession("a", "b", endpoint_url=days.endpoint_url, cache=False) as other,
+        pytest.raises(RuntimeError, match="another process"),
+    ):
+        other.to_lake(tmp_path, "stocks_daily", *RANGE)
+    first.join()
+    assert Lake(tmp_path, "stocks_daily").days == DAYS
+
+
+class Own:
+    """An executor of somebody else: it keeps the tasks and does none."""
+
+    def __init__(self) -> None:
+        self.tasks: list[DayTask] = []
+        self.futures: list[Future[ManifestRow]] = []
+
+    def submit(self, task: DayTask) -> Future[ManifestRow]:
+        """Keep the task."""
+        self.tasks.append(task)
+        self.futures.append(Future())
+        return self.futures[-1]
+
+
+def test_an_interrupt_cancels_all_tasks(session: FlatSession, tmp_path: Path) -> None:
+    """Ctrl-C in a wait: the executor is told, nothing is left but what was done."""
+    own = Own()
+    timer = threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        session.to_lake(tmp_path, "stocks_daily", *RANGE, client=own)
+    assert len(own.futures) == 9
+    assert all(future.cancelled() for future in own.futures)
+    assert not (tmp_path / "_scratch").exists()
+
+
+def test_a_task_holds_no_keys(session: FlatSession, tmp_path: Path) -> None:
+    """It pickles, with what was registered, and what it needs is in it."""
+    session.register("bonds_daily_of_test", "us_bonds", "day_aggs_v1", ["ticker", "close"])
+    task = DayTask(
+        get_data_type("bonds_daily_of_test"),
+        date(2024, 1, 2),
+        "key",
+        "etag",
+        1,
+        "3",
+        Service.of(session),
+        str(tmp_path),
+        str(tmp_path),
+    )
+    packed = pickle.dumps(task)
+    assert pickle.loads(packed) == task
+    assert not any(secret.encode() in packed or secret in repr(task) for secret in SECRETS)
+
+
+@pytest.fixture
+def keys_of_workers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keys in the environment, where workers find them."""
+    monkeypatch.setenv("MASSIVE_S3_ACCESS_KEY", "of-the-worker")
+    monkeypatch.setenv("MASSIVE_S3_SECRET_KEY", "of-the-worker")
+    monkeypatch.setenv("DASK_TEMPORARY_DIRECTORY", str(tmp_path / "dask"))
+
+
+def cluster(workers: int, **arguments: Any) -> Any:
+    """Workers in processes of their own, each with one thread."""
+    from distributed import LocalCluster
+
+    return LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=None,
+        host="127.0.0.1",
+        silence_logs=50,
+        **arguments,
+    )
+
+
+@pytest.mark.usefixtures("keys_of_workers")
+def test_the_lake_is_the_same_by_1_2_and_4_workers(session: FlatSession, tmp_path: Path) -> None:
+    """Bit for bit, and as this process makes it; connections are bounded by resources."""
+    session.to_lake(tmp_path / "local", "stocks_minute", *RANGE)
+    expected = parquet(tmp_path / "local")
+    assert len(expected) == 10
+    for workers in (1, 2, 4):
+        resources = {"flatnb-connections": 128}
+        with cluster(workers, resources=resources) as local, local.get_client() as client:
+            lake = session.to_lake(tmp_path / str(workers), "stocks_minute", *RANGE, client=client)
+        assert parquet(tmp_path / str(workers)) == expected
+        assert lake.days == DAYS
+
+
+@pytest.mark.usefixtures("keys_of_workers")
+def test_a_worker_that_is_killed(session: FlatSession, days: FaultServer, tmp_path: Path) -> None:
+    """In mid-work, by kill -9: nothing is lost and nothing is there twice."""
+    session.to_lake(tmp_path / "local", "stocks_daily", *RANGE)
+    for key in KEYS:
+        days.always(key, faults.drip(512, 0.05))
+    killed = []
+
+    def kill_one(client: Any) -> None:
+        manifest = tmp_path / "lake" / "_flatnb" / "stocks_daily.jsonl"
+        while not (manifest.exists() and manifest.read_text().count("\n") >= 2):
+            time.sleep(0.01)
+        busy = [worker for worker, tasks in client.processing().items() if tasks]
+        pid = client.run(os.getpid, workers=busy[:1])[busy[0]]
+        os.kill(pid, signal.SIGKILL)
+        killed.append(pid)
+
+    with cluster(2) as local, local.get_client() as client:
+        killer = threading.Thread(target=kill_one, args=(client,))
+        killer.start()
+        lake = session.to_lake(tmp_path / "lake", "stocks_daily", *RANGE, client=client)
+        killer.join()
+    assert len(killed) == 1
+    assert parquet(tmp_path / "lake") == parquet(tmp_path / "local")
+    assert_frame_equal(lake.scan().collect(), session.load("stocks_daily", *RANGE))
+    assert {path.name for path in (tmp_path / "lake").iterdir()} == {"stocks_daily", "_flatnb"}
+    lines = (tmp_path / "lake" / "_flatnb" / "stocks_daily.jsonl").read_text().splitlines()
+    assert [json.loads(line)["date"] for line in lines] == [str(day) for day in DAYS]
+
+
+def test_workers_without_keys(
+    session: FlatSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every day tells that its worker found none; this session's are never sent."""
+    for name in [name for name in os.environ if "_S3_" in name]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    with (
+        cluster(1) as local,
+        local.get_client() as client,
+        pytest.raises(LoadError, match="no credentials found"),
+    ):
+        session.to_lake(tmp_path / "lake", "stocks_daily", *RANGE, client=client)
