@@ -12,6 +12,7 @@ import pytest
 from flatnb import FlatSession, S3Catalog
 from flatnb.demo import DemoMarket, DemoServer
 from flatnb.download.transfer import PART_BYTES
+from flatnb.market import data_types as registry
 from flatnb.market.calendar import trading_days
 from tests.servers.fault_s3 import FaultServer
 from tests.servers.payloads import gz
@@ -76,6 +77,13 @@ def cache_of_the_test(tmp_path_factory: pytest.TempPathFactory, monkeypatch: Any
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("FLATNB_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture
+def clean_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the test registers is forgotten."""
+    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
+    monkeypatch.setattr(registry, "_BY_FOLDER", dict(registry._BY_FOLDER))
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from polars.testing import assert_frame_equal
 
 from flatnb import DATA_TYPES, FlatnbWarning, FlatSession, TransferError
 from flatnb.demo import DemoServer
-from flatnb.market import data_types as registry
 from tests.servers import faults
 from tests.servers.fault_s3 import FaultServer
 from tests.servers.payloads import gz
@@ -169,13 +168,6 @@ def test_listed_days_and_the_cache(fault_server: FaultServer) -> None:
     with caching(fault_server, offline=True) as session:
         assert_frame_equal(session.load("crypto_daily", "2024-01-01", "2024-01-31"), replaced)
     assert fault_server.requests == []
-
-
-@pytest.fixture
-def clean_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the test registers is forgotten."""
-    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
-    monkeypatch.setattr(registry, "_BY_FOLDER", dict(registry._BY_FOLDER))
 
 
 @pytest.mark.usefixtures("clean_registry")

@@ -242,6 +242,7 @@ def test_an_interrupt_cancels_all_tasks(session: FlatSession, tmp_path: Path) ->
     assert not (tmp_path / "_scratch").exists()
 
 
+@pytest.mark.usefixtures("clean_registry")
 def test_a_task_holds_no_keys(session: FlatSession, tmp_path: Path) -> None:
     """It pickles, with what was registered, and what it needs is in it."""
     session.register("bonds_daily_of_test", "us_bonds", "day_aggs_v1", ["ticker", "close"])
