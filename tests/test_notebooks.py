@@ -52,9 +52,9 @@ def test_one_notebook_shows_what_readers_see(tmp_path: Path) -> None:
     outputs = [output for cell in committed.cells for output in cell.get("outputs", [])]
     assert any("text/html" in output.get("data", {}) for output in outputs)
     assert not any("widget" in kind for output in outputs for kind in output.get("data", {}))
-    printed = [output.text for output in outputs if output.output_type == "stream"]
+    printed = "".join(output.text for output in outputs if output.output_type == "stream")
     now = execute(nbformat.read(SHOWN, as_version=4), tmp_path)
-    again = [o.text for cell in now.cells for o in cell.get("outputs", []) if "text" in o]
+    again = "".join(o.text for cell in now.cells for o in cell.get("outputs", []) if "text" in o)
     assert printed == again
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 BAR_AFTER_S = 0.5
 """A load that takes longer shows how far it is."""
+
+SHOW_S = 5.0
+"""A view takes no longer to turn up."""
 
 REMEMBERED = 32
 """Jobs whose status is kept, running or ended."""
@@ -172,6 +176,8 @@ class JobDisplay:
         self._status = status
         self._progress = progress
         self._view: LiveView | None = None
+        self._shower: threading.Thread | None = None
+        self._lock = threading.Lock()
         self._bar = None
         if not widgets_work():
             self._bar = Bar(status.progress, status.name.partition(" ")[0], progress)
@@ -180,9 +186,14 @@ class JobDisplay:
         """Someone waits for the job: show how far it is; when it is done, at once."""
         if self._bar is not None:
             self._bar.update(done)
-        elif self._view is None and not done and self._wants_view():
-            self.show()
+        elif self._shower is None and not done and self._wants_view():
+            # Not here: an interrupt that comes while the widget is made (imports, messages) can
+            # get lost in there, and the load would go on.
+            self._shower = threading.Thread(target=self.show, name="flatnb-show", daemon=True)
+            self._shower.start()
         if done:
+            if self._shower is not None:
+                self._shower.join(SHOW_S)
             self._panel.settle()
             if self._view is not None:
                 self._view.flush()
@@ -191,8 +202,9 @@ class JobDisplay:
         """Display the job here."""
         from .live import LiveView
 
-        if self._view is None:
-            self._view = LiveView(self._part)
+        with self._lock:
+            if self._view is None:
+                self._view = LiveView(self._part)
         self._view.show()
 
     def _wants_view(self) -> bool:
