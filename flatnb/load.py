@@ -166,13 +166,13 @@ def deliver(request: Request, loaded: Loaded) -> Any:
         raise MissingDaysError(message, report=report, frame=frame)
     suspect = [day for day in report.with_status(*HERE) if day.reason]
     if suspect:
-        _warn(_message(f"{len(suspect)} of {len(report)} days are suspect", suspect))
+        warn(_message(f"{len(suspect)} of {len(report)} days are suspect", suspect))
     if missing and request.missing == "warn":
-        _warn(_message(f"{len(missing)} of {len(report)} days have no file", missing))
+        warn(_message(f"{len(missing)} of {len(report)} days have no file", missing))
     if not report.days:
-        _warn(_no_days(request))
+        warn(_no_days(request))
     for note in loaded.notes:
-        _warn(note)
+        warn(note)
     _warn_of_unknown_symbols(request, loaded)
     return frame
 
@@ -197,7 +197,7 @@ def _warn_of_unknown_symbols(request: Request, loaded: Loaded) -> None:
         hint = "tickers are case-sensitive: 'BCpC' is not 'BCPC'"
         if request.selection.contracts is not None:
             hint = "of the expiry, strike and option_type that were asked for"
-        _warn(f"symbols={unknown!r} are in none of the loaded days ({hint})")
+        warn(f"symbols={unknown!r} are in none of the loaded days ({hint})")
 
 
 def _message(what: str, days: Sequence[DayOutcome]) -> str:
@@ -205,7 +205,7 @@ def _message(what: str, days: Sequence[DayOutcome]) -> str:
     return "\n".join([f"{what} {hint}" if what.endswith("loaded") else what, *list_days(days)])
 
 
-def _warn(message: str) -> None:
+def warn(message: str) -> None:
     """Warn at the line that called flatnb, however deep this is (a load may be awaited)."""
     level = 2
     frame = sys._getframe(1)

@@ -66,6 +66,11 @@ def test_pure_modules_do_no_io(path: Path) -> None:
     assert not tops & (IO_LIBRARIES | FRAME_LIBRARIES)
 
 
+OF_LOADS = ["days", "download", "errors", "frames", "html", "job", "keeping", "load"]
+OF_LOADS += ["market", "progress", "report"]
+"""What brings days, for those that do more with them."""
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_go_one_way(path: Path) -> None:
     """Market ← download ← frames ← load ← session; nobody imports session but its users."""
@@ -78,6 +83,9 @@ def test_imports_go_one_way(path: Path) -> None:
         "download": {"download", "errors", "html", "market"},
         "frames": {"frames", "download", "errors", "html", "market"},
         "demo": {"demo", "market"},
+        "explore": {"explore", *OF_LOADS},
+        "lazy": {"lazy", *OF_LOADS},
+        "lake": {"lake", "lazy", *OF_LOADS},
     }.get(room(path))
     if allowed is not None:
         assert rooms <= allowed
@@ -101,8 +109,8 @@ def test_importing_flatnb_is_light() -> None:
 
 
 def test_a_session_is_light() -> None:
-    """No widget, plotting library or keyring before one is used."""
-    heavy = "ipywidgets anywidget IPython matplotlib keyring nest_asyncio2"
+    """No widget, plotting library, keyring or cluster before one is used."""
+    heavy = "dask distributed ipywidgets anywidget IPython matplotlib keyring nest_asyncio2"
     assert loaded_by("flatnb.session", heavy) == "[]\n"
 
 

@@ -19,7 +19,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from flatnb import FlatSession, LoadError, S3Catalog
+from flatnb import FlatnbWarning, FlatSession, LoadError, S3Catalog
 from flatnb.demo import DemoMarket
 from flatnb.lake.lake import Lake
 from flatnb.lake.task import DayTask, ManifestRow
@@ -27,6 +27,7 @@ from flatnb.lazy.service import Service
 from flatnb.market.calendar import trading_days
 from flatnb.market.data_types import get_data_type
 from tests.servers import faults
+from tests.servers.csv_payloads import extra_column
 from tests.servers.fault_s3 import FaultServer
 from tests.servers.payloads import gz, gz_bad_crc
 
@@ -124,6 +125,27 @@ def test_a_second_build_does_what_is_new(
     assert fetched(days) == [str(DAYS[1]), str(DAYS[3])]
     assert lake.scan().filter(pl.col("ticker") == "AAPX").collect()["date"].to_list() == [DAYS[1]]
     assert_frame_equal(lake.scan().collect(), session.load("stocks_daily", *RANGE))
+
+
+def test_a_column_that_some_days_have(
+    session: FlatSession, days: FaultServer, market: DemoMarket, tmp_path: Path
+) -> None:
+    """Is null on the others, as load has it, wherever among the days they are."""
+    days.put(KEYS[4], gz(extra_column(market.csv("stocks_daily", DAYS[4]))))
+    lake = session.to_lake(tmp_path, "stocks_daily", *RANGE)
+    loaded = session.load("stocks_daily", *RANGE)
+    assert "vwap" in loaded.columns
+    assert_frame_equal(lake.scan().collect(), loaded)
+
+
+def test_a_missing_day_is_warned_of(
+    session: FlatSession, days: FaultServer, tmp_path: Path
+) -> None:
+    """And the others are there."""
+    days.delete(KEYS[1])
+    with pytest.warns(FlatnbWarning, match=str(DAYS[1])):
+        lake = session.sink("stocks_daily", *RANGE, tmp_path)
+    assert lake.days == [day for day in DAYS if day != DAYS[1]]
 
 
 def test_a_manifest_that_ends_in_mid_line(
@@ -240,6 +262,29 @@ def test_an_interrupt_cancels_all_tasks(session: FlatSession, tmp_path: Path) ->
     assert len(own.futures) == 9
     assert all(future.cancelled() for future in own.futures)
     assert not (tmp_path / "_scratch").exists()
+
+
+def test_an_interrupt_leaves_whole_days(
+    session: FlatSession, days: FaultServer, market: DemoMarket, tmp_path: Path
+) -> None:
+    """Ctrl-C in mid-work on this machine: what is there is whole, and the rest comes later."""
+    for key in KEYS[3:]:
+        days.always(key, faults.drip(256, 0.2))
+    manifest = tmp_path / "_flatnb" / "stocks_daily.jsonl"
+
+    def interrupt() -> None:
+        while not (manifest.exists() and manifest.read_text().count("\n") >= 3):
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        session.to_lake(tmp_path, "stocks_daily", *RANGE)
+    assert {path.name for path in tmp_path.iterdir()} == {"stocks_daily", "_flatnb"}
+    assert len(list(tmp_path.rglob("*.parquet"))) == 3
+    days.heal()
+    lake = session.to_lake(tmp_path, "stocks_daily", *RANGE)
+    assert_frame_equal(lake.scan().collect(), session.load("stocks_daily", *RANGE))
 
 
 @pytest.mark.usefixtures("clean_registry")

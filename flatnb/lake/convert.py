@@ -68,12 +68,12 @@ def _write(
 
     with _scratch_folder(task) as folder:
         try:
-            rows, parts = _write_parts(folder, pieces(in_text=task.selection is not None))
+            columns, rows = _write_parts(folder, pieces(in_text=task.selection is not None))
         except SchemaError:
             if task.selection is None:
                 raise
             # Whatever is odd about the few rows, the whole file tells better, with its line.
-            rows, parts = _write_parts(folder, pieces(in_text=False))
+            columns, rows = _write_parts(folder, pieces(in_text=False))
         _put_in_place(folder, task.place)
     target.abort()  # the stored bytes have done their work
     return ManifestRow(
@@ -84,8 +84,9 @@ def _write(
         schema=task.schema,
         rules=task.data_type.fingerprint,
         asked=task.asked,
-        rows=rows,
-        parts=parts,
+        rows=sum(rows),
+        parts=len(rows),
+        columns=columns,
     )
 
 
@@ -99,19 +100,21 @@ def _scratch_folder(task: DayTask) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write_parts(folder: Path, pieces: Iterator[pl.DataFrame]) -> tuple[int, int]:
+def _write_parts(folder: Path, pieces: Iterator[pl.DataFrame]) -> tuple[tuple[str, ...], list[int]]:
+    """A Parquet file for each piece; their columns, and the number of rows of each."""
     for old in folder.iterdir():
         old.unlink()
-    rows = parts = 0
+    columns: tuple[str, ...] = ()
+    rows: list[int] = []
     for piece in pieces:
-        path = folder / f"part-{parts:04d}.parquet"
-        with path.open("wb") as file:
+        with (folder / f"part-{len(rows):04d}.parquet").open("wb") as file:
             piece.write_parquet(file, compression="zstd", row_group_size=_ROWS_PER_GROUP)
             file.flush()
             os.fsync(file.fileno())
-        rows, parts = rows + piece.height, parts + 1
+        columns = tuple(piece.columns)
+        rows.append(piece.height)
     sync_folder(folder)
-    return rows, parts
+    return columns, rows
 
 
 def _put_in_place(folder: Path, place: Path) -> None:

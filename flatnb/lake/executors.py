@@ -37,14 +37,26 @@ class LocalExecutor:
         self._loop = loop
         self._listener = listener
         self._turns = asyncio.Semaphore(days_at_once)
+        self._running: set[asyncio.Task[Any] | None] = set()
 
     def submit(self, task: DayTask) -> Future[ManifestRow]:
         """Queue a task."""
         return asyncio.run_coroutine_threadsafe(self._do(task), self._loop)
 
+    async def settle(self) -> None:
+        """Wait until what was cancelled has cleaned up."""
+        await asyncio.sleep(0)  # a cancel from outside comes with the loop's next turn
+        running = [task for task in self._running if task is not None]
+        await asyncio.gather(*running, return_exceptions=True)
+
     async def _do(self, task: DayTask) -> ManifestRow:
-        async with self._turns:
-            return await convert(self._downloader, task, self._listener)
+        this = asyncio.current_task()
+        self._running.add(this)
+        try:
+            async with self._turns:
+                return await convert(self._downloader, task, self._listener)
+        finally:
+            self._running.discard(this)
 
 
 class DaskExecutor:

@@ -75,8 +75,10 @@ class Lake:
         paths = self.paths
         if not paths:
             raise ValueError(f"path={str(self.path)!r} has no day of {self.data_type}")
-        # Columns were added over the years: the first and the last day may differ.
-        schema = pl.read_parquet_schema(paths[0]) | pl.read_parquet_schema(paths[-1])
+        # The vendor adds columns over the years.
+        schema: dict[str, Any] = {}
+        for path in self._manifest.examples():
+            schema |= pl.read_parquet_schema(path)
         rows = pl.scan_parquet(
             paths,
             schema=schema,

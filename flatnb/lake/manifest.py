@@ -36,7 +36,7 @@ class Manifest:
             return
         for line in self.path.read_text(encoding="utf-8").splitlines():
             # The last line of a process that was killed may be half a line.
-            with contextlib.suppress(ValueError, TypeError):
+            with contextlib.suppress(ValueError, TypeError, KeyError):
                 yield ManifestRow.from_dict(json.loads(line))
 
     def has(self, task: DayTask) -> bool:
@@ -101,9 +101,15 @@ class Manifest:
 
     def paths(self) -> list[Path]:
         """The Parquet files of all days, in the order of the days."""
-        folder = type_folder(self._lake, self._data_type)
-        return [
-            path
-            for day in sorted(self.rows)
-            for path in sorted((folder / f"{PARTITION}{day}").glob("*.parquet"))
-        ]
+        return [path for day in sorted(self.rows) for path in self._files(day)]
+
+    def examples(self) -> list[Path]:
+        """One file for each set of columns that there is, in the order of the days."""
+        first: dict[tuple[str, ...], str] = {}
+        for day in sorted(self.rows):
+            first.setdefault(self.rows[day].columns, day)
+        return [path for day in first.values() for path in self._files(day)[:1]]
+
+    def _files(self, day: str) -> list[Path]:
+        folder = type_folder(self._lake, self._data_type) / f"{PARTITION}{day}"
+        return sorted(folder.glob("*.parquet"))

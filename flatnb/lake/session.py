@@ -10,9 +10,8 @@ from ..days import DayLoader
 from ..errors import LoadError
 from ..job import Job
 from ..lazy.service import Service
-from ..load import Request, RequestOptions
+from ..load import Request, RequestOptions, warn
 from ..market.calendar import DateLike
-from ..notebook.panel import Panel
 from ..progress import Progress
 from ..report import LoadReport, list_days
 from .build import build, missing_days, tasks_for
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from ..download.async_downloader import AsyncS3Downloader
     from ..download.s3_catalog import S3Catalog
     from ..job import LoopThread
+    from ..notebook.panel import Panel
     from ..session import FlatSession
 
 _LOADS_ONLY = ("tz", "missing", "strict")
@@ -77,7 +77,7 @@ class Lakes:
         -------
         Lake
             ``scan()`` for polars, ``to_dask()``, ``paths`` and ``folder`` for others; its
-            ``report`` tells what became of each day.
+            ``report`` tells what became of each day. Days without a file are warned of.
 
         Raises
         ------
@@ -148,7 +148,10 @@ class Lakes:
         with manifest.writing():
             tasks = tasks_for(request, keys, listed, service, lake, str(manifest.scratch))
             listener = None if client is None else counts
-            outcomes = await build(tasks, executor, manifest, counts, listener)
+            try:
+                outcomes = await build(tasks, executor, manifest, counts, listener)
+            finally:
+                await local.settle()
         outcomes += missing_days(keys, listed)
         self.last_report = LoadReport(name, tuple(sorted(outcomes, key=lambda day: day.date)))
         return self.last_report
@@ -167,4 +170,6 @@ def _deliver(report: LoadReport, lake: str) -> Lake:
     if bad:
         lines = [f"{len(bad)} of {len(report)} days could not be converted", *list_days(bad)]
         raise LoadError("\n".join(lines), report=report)
+    if missing := report.with_status("missing"):
+        warn("\n".join([f"{len(missing)} days have no file", *list_days(missing)]))
     return Lake(lake, report.data_type, report)

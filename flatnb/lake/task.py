@@ -81,6 +81,8 @@ class ManifestRow:
         How the file was read, and what of it was kept.
     rows, parts
         How many rows there are, in how many Parquet files.
+    columns
+        Their columns.
     """
 
     date: str
@@ -92,6 +94,7 @@ class ManifestRow:
     asked: str
     rows: int
     parts: int
+    columns: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -100,7 +103,7 @@ class ManifestRow:
     @classmethod
     def from_dict(cls, told: Mapping[str, Any]) -> Self:
         """From JSON."""
-        return cls(**told)
+        return cls(**{**told, "columns": tuple(told["columns"])})
 
     def is_of(self, task: DayTask) -> bool:
         """Whether a task would make the same."""
