@@ -33,6 +33,10 @@ class Entitlement:
     years: Mapping[int, bool]
     first_day: date | None
 
+    def explains(self, day: date) -> bool:
+        """Whether a plan's beginning is why a day is forbidden; now and then one day alone is."""
+        return bool(self.years) and (self.first_day is None or day < self.first_day)
+
     @property
     def words(self) -> str:
         """In words."""

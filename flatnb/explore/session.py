@@ -218,7 +218,9 @@ class Examining:
         reach = self._reach[data_type.name]
         hint = f"{data_type.name}: these keys reach {reach.words}"
         days = tuple(
-            replace(day, reason=f"{day.reason} {hint}.") if day.status == "forbidden" else day
+            replace(day, reason=f"{day.reason} {hint}.")
+            if day.status == "forbidden" and reach.explains(day.date)
+            else day
             for day in report
         )
         return replace(report, days=days)
