@@ -255,8 +255,13 @@ class Own:
 def test_an_interrupt_cancels_all_tasks(session: FlatSession, tmp_path: Path) -> None:
     """Ctrl-C in a wait: the executor is told, nothing is left but what was done."""
     own = Own()
-    timer = threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT))
-    timer.start()
+
+    def interrupt() -> None:
+        while len(own.futures) < 9:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
         session.to_lake(tmp_path, "stocks_daily", *RANGE, client=own)
     assert len(own.futures) == 9
