@@ -75,8 +75,6 @@ def test_the_notebooks_run_in_what_it_installs(copy: Path, tmp_path: Path) -> No
         )
         assert done.returncode == 0, done.stderr[-3000:]
 
-    # Binder's is a recent one too; that of Debian 12 takes the pins for a conflict.
-    run("pip", "install", "--quiet", "--upgrade", "pip")
     run("pip", "install", "--quiet", "-r", "binder/requirements.txt")
     run("pip", "check")
     notebooks = sorted(str(path) for path in (copy / "notebooks").glob("*.ipynb"))
