@@ -29,6 +29,7 @@ from tests.servers import faults
 from tests.servers.fault_s3 import FaultServer
 from tests.servers.payloads import DAY_KEY, day_csv, gz
 from tests.servers.rclone_s3 import RcloneServer
+from tests.servers.throttle import ThrottleProxy
 from tests.twins import CREDENTIALS, MakeTwin, Twin
 
 BUCKET = "flatfiles"
@@ -275,6 +276,28 @@ def test_connections_are_bounded_and_reused(make_twin: MakeTwin, fault_server: F
     twin.download(BUCKET, "random.bin")
     assert 2 <= fault_server.peak_connections <= 3
     assert len(fault_server.requests) == 12
+
+
+def test_parts_are_larger_where_connections_are_quick(
+    make_twin: MakeTwin, fault_server: FaultServer
+) -> None:
+    """A request costs more than a quick part; on a slow link many parts side by side are best."""
+    content = os.urandom(12 * PART_BYTES)
+    fault_server.put("random.bin", content)
+
+    def requests_of_two_downloads(endpoint_url: str) -> list[int]:
+        twin = make_twin(endpoint_url, max_pool_connections=12)
+        counts = []
+        for _ in range(2):
+            fault_server.forget_requests()
+            assert twin.download(BUCKET, "random.bin").getvalue() == content
+            counts.append(len(fault_server.requests))
+        return counts
+
+    first, second = requests_of_two_downloads(fault_server.endpoint_url)
+    assert first == 12 > second
+    with ThrottleProxy("127.0.0.1", fault_server.port, rate=2e6) as proxy:
+        assert requests_of_two_downloads(f"http://127.0.0.1:{proxy.port}") == [12, 12]
 
 
 def test_cancelling_is_quick_and_leaves_nothing(fault_server: FaultServer, tmp_path: Path) -> None:

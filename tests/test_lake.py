@@ -169,6 +169,7 @@ def test_a_large_day_is_several_files(
 ) -> None:
     """In bounded memory, and the rows are in their order all the same."""
     monkeypatch.setattr("flatnb.frames.read._BLOCKS_AT_ONCE", 1)
+    monkeypatch.setattr("flatnb.lake.convert._PIECES_A_FILE", 2)
     monkeypatch.setattr("flatnb.frames.read.PARSE_BYTES", 100_000)
     lake = session.to_lake(tmp_path, "stocks_minute", "2024-01-02", "2024-01-03")
     assert len(lake.paths) > 10

@@ -17,7 +17,7 @@ from flatnb.download.events import (
     SizeKnown,
 )
 from flatnb.download.protocol import Call, Fault, Sleep
-from flatnb.download.retry import Context, RetryPolicy, Throttle, with_retries
+from flatnb.download.retry import Context, Pace, RetryPolicy, Throttle, with_retries
 from flatnb.download.stats import Statistics, format_bytes
 from flatnb.errors import ConnectionFailedError
 from flatnb.progress import Progress
@@ -131,6 +131,22 @@ def test_waiting_for_a_turn_does_not_count_against_the_deadline() -> None:
     assert isinstance(next(core), Call)
     with pytest.raises(StopIteration, match="answer"):
         core.send("answer")
+
+
+def test_the_pace_of_connections_sizes_the_parts() -> None:
+    """A quarter of a second's bytes, between one and eight of the least; one part tells little."""
+    pace = Pace()
+    assert pace.part_bytes(1000) == 1000
+    pace.note(1_150, 1.0)
+    assert pace.part_bytes(1000) == 1000
+    pace = Pace()
+    pace.note(20_000, 1.0)
+    assert pace.part_bytes(1000) == 5000
+    pace.note(1_000_000, 0.0)
+    assert pace.part_bytes(1000) == 8000
+    for _ in range(200):
+        pace.note(1_150, 1.0)
+    assert pace.part_bytes(1000) == 1000
 
 
 def test_a_throttle_holds_all() -> None:

@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 PART_BYTES = 1 << 20
 """Objects above this are fetched in parts: small enough that a 25 MB file uses many of the
-service's throttled connections, large enough that a request's own cost is small beside it."""
+service's throttled connections; parts are larger where connections turn out to be quick."""
 
 MAX_PARTS = 1024
 """An object of more parts gets larger ones: signing costs about a millisecond a request."""
@@ -163,7 +163,7 @@ class _Transfer:
     def _fetch_others(self) -> Core[None]:
         yield Wait(self._first_head)
         if self.in_parts and self.size is not None:
-            step = max(PART_BYTES, -(-self.size // MAX_PARTS))
+            step = max(self.context.pace.part_bytes(PART_BYTES), -(-self.size // MAX_PARTS))
             starts = range(PART_BYTES, self.size, step)
             parts = [self._part(start, min(start + step, self.size)) for start in starts]
             yield Gather([part.fetch() for part in parts])
@@ -215,6 +215,7 @@ class _Part:
         self.stop = stop
         self.position = start
         self._transfer = transfer
+        self._began = 0, 0.0  # at which byte, and when
         self._give_up_at = 0.0
 
     def fetch(self) -> Core[None]:
@@ -256,7 +257,9 @@ class _Part:
                 f"Content-Length is {head.content_length} for {expected} bytes", head
             )
         allowed_s = transfer.context.timeout_s + expected / SLOWEST_BYTES_PER_S
-        self._give_up_at = transfer.context.clock() + allowed_s if self.stop else float("inf")
+        now = transfer.context.clock()
+        self._began = self.position, now
+        self._give_up_at = now + allowed_s if self.stop else float("inf")
 
     def _begin_range(self, head: Head) -> None:
         transfer = self._transfer
@@ -309,6 +312,10 @@ class _Part:
         elif self.position != self.stop:
             missing = f"the body ended {self.stop - self.position} bytes early"
             raise Refused(Fault.of(ConnectionFailedError, missing))
+        position, began = self._began
+        if self.position - position >= PART_BYTES:
+            context = self._transfer.context
+            context.pace.note(self.position - position, context.clock() - began)
 
     def _refused(self, reason: str, head: Head | None = None) -> Refused:
         request_id = head.request_id if head else self._transfer.request_id

@@ -17,13 +17,16 @@ from ..download.targets import SpillTarget, Target, sync_folder
 from ..download.transfer import Version
 from ..errors import SchemaError
 from ..frames.interrupt import uninterrupted
-from ..frames.read import read_pieces
+from ..frames.read import by_many, read_pieces
 from .task import DayTask, ManifestRow
 
 if TYPE_CHECKING:
     import polars as pl
 
 _ROWS_PER_GROUP = 250_000
+
+_PIECES_A_FILE = 8
+"""Of some 32 MB of text each."""
 
 
 async def convert(
@@ -101,12 +104,15 @@ def _scratch_folder(task: DayTask) -> Iterator[Path]:
 
 
 def _write_parts(folder: Path, pieces: Iterator[pl.DataFrame]) -> tuple[tuple[str, ...], list[int]]:
-    """A Parquet file for each piece; their columns, and the number of rows of each."""
+    """A Parquet file for some pieces; their columns, and the number of rows of each."""
+    import polars as pl
+
     for old in folder.iterdir():
         old.unlink()
     columns: tuple[str, ...] = ()
     rows: list[int] = []
-    for piece in pieces:
+    for some in by_many(pieces, _PIECES_A_FILE):
+        piece = pl.concat(some)
         with (folder / f"part-{len(rows):04d}.parquet").open("wb") as file:
             piece.write_parquet(file, compression="zstd", row_group_size=_ROWS_PER_GROUP)
             file.flush()
