@@ -9,8 +9,10 @@ import pickle
 import signal
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import Future
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from polars.testing import assert_frame_equal
 from flatnb import FlatnbWarning, FlatSession, LoadError, S3Catalog
 from flatnb.demo import DemoMarket
 from flatnb.lake.lake import Lake
+from flatnb.lake.place import _client
 from flatnb.lake.task import DayTask, ManifestRow
 from flatnb.lazy.service import Service
 from flatnb.market.calendar import trading_days
@@ -76,7 +79,7 @@ def test_a_lake_is_what_load_gives(session: FlatSession, tmp_path: Path, data_ty
     lake = session.to_lake(tmp_path, data_type, *RANGE)
     assert_frame_equal(lake.scan().collect(), session.load(data_type, *RANGE))
     assert lake.days == DAYS
-    assert [path.parent.name for path in lake.paths] == [f"date={day}" for day in DAYS]
+    assert [Path(path).parent.name for path in lake.paths] == [f"date={day}" for day in DAYS]
     assert {path.name for path in tmp_path.iterdir()} == {data_type, "_flatnb"}
     some = lake.scan().filter(pl.col("date") == DAYS[3], pl.col("ticker") < "B").collect()
     loaded = session.load(data_type, str(DAYS[3]), str(DAYS[3]))
@@ -95,6 +98,16 @@ def test_others_read_the_folder_as_it_is(session: FlatSession, tmp_path: Path) -
     table = pyarrow.dataset.dataset(lake.folder, partitioning="hive").to_table()
     assert table.num_rows == lake.rows
     assert set(table["date"].to_pylist()) == {str(day) for day in DAYS}
+
+
+def test_dask_reads_it_in_parallel(session: FlatSession, tmp_path: Path) -> None:
+    """A partition for each file; the sums are load's."""
+    lake = session.to_lake(tmp_path, "stocks_daily", *RANGE)
+    frame = lake.to_dask()
+    assert frame.npartitions == 9
+    loaded = session.load("stocks_daily", *RANGE)
+    assert frame["volume"].sum().compute(scheduler="sync") == loaded["volume"].sum()
+    assert set(frame["date"].unique().compute(scheduler="sync")) == {str(day) for day in DAYS}
 
 
 def test_a_lake_of_some_rows_and_columns(session: FlatSession, tmp_path: Path) -> None:
@@ -119,7 +132,7 @@ def test_a_second_build_does_what_is_new(
     assert lake.report is not None
     assert [day.status for day in lake.report] == ["cached"] * 5 + ["loaded"] * 4
     days.put(KEYS[1], gz(market.csv("stocks_daily", DAYS[1]).replace(b"AAPL", b"AAPX")))
-    lake.paths[3].unlink()
+    Path(lake.paths[3]).unlink()
     days.forget_requests()
     lake = session.to_lake(tmp_path, "stocks_daily", *RANGE)
     assert fetched(days) == [str(DAYS[1]), str(DAYS[3])]
@@ -164,13 +177,19 @@ def test_a_manifest_that_ends_in_mid_line(
     assert not (tmp_path / "_scratch").exists()
 
 
+def in_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a file of some kilobytes what one of gigabytes is."""
+    monkeypatch.setattr("flatnb.download.gunzip._BITE_BYTES", 1000)
+    monkeypatch.setattr("flatnb.frames.read.PARSE_BYTES", 2000)
+    monkeypatch.setattr("flatnb.frames.read._BLOCKS_AT_ONCE", 1)
+    monkeypatch.setattr("flatnb.lake.convert._PIECES_A_FILE", 2)
+
+
 def test_a_large_day_is_several_files(
     session: FlatSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In bounded memory, and the rows are in their order all the same."""
-    monkeypatch.setattr("flatnb.frames.read._BLOCKS_AT_ONCE", 1)
-    monkeypatch.setattr("flatnb.lake.convert._PIECES_A_FILE", 2)
-    monkeypatch.setattr("flatnb.frames.read.PARSE_BYTES", 100_000)
+    in_small_pieces(monkeypatch)
     lake = session.to_lake(tmp_path, "stocks_minute", "2024-01-02", "2024-01-03")
     assert len(lake.paths) > 10
     loaded = session.load("stocks_minute", "2024-01-02", "2024-01-03")
@@ -199,8 +218,9 @@ def test_bad_days_do_not_hold_up_the_others(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"path": "s3://bucket/lake"}, "file system"),
-        ({"path": 5}, "file system"),
+        ({"path": "gs://bucket/lake"}, "s3://bucket/folder"),
+        ({"path": "s3:///lake"}, "s3://bucket/folder"),
+        ({"path": 5}, "path=5 is no path"),
         ({"client": "tcp://somewhere"}, r"distributed\.Client"),
         ({"tz": "Asia/Tokyo"}, "tz='Asia/Tokyo'"),
         ({"missing": "raise"}, "missing='raise'"),
@@ -394,3 +414,113 @@ def test_workers_without_keys(
         pytest.raises(LoadError, match="no credentials found"),
     ):
         session.to_lake(tmp_path / "lake", "stocks_daily", *RANGE, client=client)
+
+
+@dataclass
+class OwnBucket:
+    """A bucket of one's own."""
+
+    client: Any
+    name: str
+
+    @property
+    def address(self) -> str:
+        """Of a lake in it."""
+        return f"s3://{self.name}/mine"
+
+    def names(self) -> set[str]:
+        """What there is below the address."""
+        found = self.client.list_objects_v2(Bucket=self.name, Prefix="mine/")["Contents"]
+        return {each["Key"].removeprefix("mine/") for each in found}
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[OwnBucket]:
+    """Somebody's own S3, whose keys and address are in the environment."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    own = {
+        "AWS_ACCESS_KEY_ID": "of-the-lake",
+        "AWS_SECRET_ACCESS_KEY": "of-the-lake",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL_S3": f"http://{host}:{port}",
+        "AWS_CONFIG_FILE": str(tmp_path / "none"),
+    }
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
+    _client.cache_clear()
+    own_bucket = OwnBucket(boto3.client("s3"), f"lakes-{uuid.uuid4().hex}")
+    own_bucket.client.create_bucket(Bucket=own_bucket.name)
+    yield own_bucket
+    _client.cache_clear()
+    server.stop()
+
+
+def test_a_lake_in_a_bucket(
+    session: FlatSession,
+    days: FaultServer,
+    market: DemoMarket,
+    bucket: OwnBucket,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As in a folder: the same rows; what is there stays, what is lost or replaced comes anew."""
+    in_small_pieces(monkeypatch)
+    address = bucket.address
+    lake = session.to_lake(address, "stocks_daily", *RANGE)
+    loaded = session.load("stocks_daily", *RANGE)
+    assert_frame_equal(lake.scan().collect(), loaded)
+    assert lake.folder == f"{address}/stocks_daily"
+    assert lake.days == DAYS
+    assert len(lake.paths) > 9
+    there = {path.removeprefix(f"{address}/") for path in lake.paths}
+    assert bucket.names() == there | {"_flatnb/stocks_daily.jsonl"}
+
+    lost = lake.paths[0].removeprefix(f"s3://{bucket.name}/")
+    bucket.client.delete_object(Bucket=bucket.name, Key=lost)
+    lines = market.csv("stocks_daily", DAYS[1]).splitlines(keepends=True)
+    days.put(KEYS[1], gz(b"".join(lines[:50])))
+    days.forget_requests()
+    lake = session.to_lake(address, "stocks_daily", *RANGE)
+    assert fetched(days) == [str(DAYS[0]), str(DAYS[1])]
+    assert_frame_equal(lake.scan().collect(), session.load("stocks_daily", *RANGE))
+    left = {path.removeprefix(f"{address}/") for path in lake.paths}
+    assert bucket.names() == left | {"_flatnb/stocks_daily.jsonl"}
+    assert left < there
+
+
+@pytest.mark.usefixtures("keys_of_workers")
+def test_workers_fill_a_bucket(session: FlatSession, bucket: OwnBucket) -> None:
+    """Each with the keys of its machine."""
+    with cluster(2) as local, local.get_client() as client:
+        lake = session.to_lake(bucket.address, "stocks_daily", *RANGE, client=client)
+    assert len(bucket.names()) == 10
+    assert_frame_equal(lake.scan().collect(), session.load("stocks_daily", *RANGE))
+
+
+def test_two_who_write_one_bucket(session: FlatSession, bucket: OwnBucket) -> None:
+    """No lock keeps the second one out; but neither forgets the other's days."""
+
+    class Intruder(Own):
+        """Does no task, and writes a manifest."""
+
+        def submit(self, task: DayTask) -> Future[ManifestRow]:
+            """Write between the reading and the writing of others."""
+            name = "mine/_flatnb/stocks_daily.jsonl"
+            bucket.client.put_object(Bucket=bucket.name, Key=name, Body=b"")
+            future: Future[ManifestRow] = Future()
+            future.set_result(ManifestRow(str(task.date), task.key, "", 1, "3", "", "", 1, 1, ()))
+            return future
+
+    with pytest.raises(RuntimeError, match="another process is writing"):
+        session.to_lake(bucket.address, "stocks_daily", *RANGE, client=Intruder())
+
+
+@pytest.mark.usefixtures("bucket")
+def test_a_bucket_that_is_not_there(session: FlatSession) -> None:
+    """An error of the file system, with the address."""
+    with pytest.raises(OSError, match=r"s3://other/lake.*NoSuchBucket"):
+        session.to_lake("s3://other/lake", "stocks_daily", *RANGE)

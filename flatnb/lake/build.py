@@ -71,16 +71,19 @@ async def build(
     ValueError
         If what is asked of the files is wrong: it is the same for all days.
     """
-    done = [task for task in tasks if manifest.has(task)]
-    to_do = [task for task in tasks if not manifest.has(task)]
+    had = await asyncio.to_thread(lambda: {task.date: manifest.has(task) for task in tasks})
+    done = [task for task in tasks if had[task.date]]
+    to_do = [task for task in tasks if not had[task.date]]
     progress.files, progress.cached = len(to_do), len(done)
     outcomes = [_outcome(task, manifest.rows[task.date.isoformat()], "cached") for task in done]
     running = [asyncio.ensure_future(_do(task, executor, listener)) for task in to_do]
+    adding: list[asyncio.Future[None]] = []
     try:
         for ended in asyncio.as_completed(running):
             task, row = await ended
             if isinstance(row, ManifestRow):
-                manifest.add(row)
+                adding.append(asyncio.ensure_future(asyncio.to_thread(manifest.add, row)))
+                await asyncio.shield(adding[-1])
                 outcomes.append(_outcome(task, row, "loaded"))
             elif isinstance(row, ValueError) and not isinstance(row, FlatnbError):
                 raise row
@@ -89,7 +92,7 @@ async def build(
     finally:
         for each in running:
             each.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.gather(*running, *adding, return_exceptions=True)
     return outcomes
 
 

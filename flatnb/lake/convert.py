@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from functools import partial
@@ -18,7 +19,8 @@ from ..download.transfer import Version
 from ..errors import SchemaError
 from ..frames.interrupt import uninterrupted
 from ..frames.read import by_many, read_pieces
-from .task import DayTask, ManifestRow
+from .place import place_of
+from .task import DayTask, ManifestRow, part_name
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,7 +51,7 @@ async def convert(
     return await downloader.fetch(
         task.service.bucket,
         task.key,
-        SpillTarget(Path(task.scratch)),
+        SpillTarget(_scratch(task)),
         partial(uninterrupted(_write), task, downloader.max_unpacked_bytes),
         listener=listener,
     )
@@ -77,7 +79,7 @@ def _write(
                 raise
             # Whatever is odd about the few rows, the whole file tells better, with its line.
             columns, rows = _write_parts(folder, pieces(in_text=False))
-        _put_in_place(folder, task.place)
+        place_of(task.lake).put_day(folder, task.folder)
     target.abort()  # the stored bytes have done their work
     return ManifestRow(
         date=task.date.isoformat(),
@@ -93,9 +95,13 @@ def _write(
     )
 
 
+def _scratch(task: DayTask) -> Path:
+    return Path(task.scratch or tempfile.gettempdir())
+
+
 @contextlib.contextmanager
 def _scratch_folder(task: DayTask) -> Iterator[Path]:
-    folder = Path(task.scratch) / f"{task.date}-{uuid.uuid4().hex}"
+    folder = _scratch(task) / f"{task.date}-{uuid.uuid4().hex}"
     folder.mkdir()
     try:
         yield folder
@@ -113,7 +119,7 @@ def _write_parts(folder: Path, pieces: Iterator[pl.DataFrame]) -> tuple[tuple[st
     rows: list[int] = []
     for some in by_many(pieces, _PIECES_A_FILE):
         piece = pl.concat(some)
-        with (folder / f"part-{len(rows):04d}.parquet").open("wb") as file:
+        with (folder / part_name(len(rows))).open("wb") as file:
             piece.write_parquet(file, compression="zstd", row_group_size=_ROWS_PER_GROUP)
             file.flush()
             os.fsync(file.fileno())
@@ -121,23 +127,3 @@ def _write_parts(folder: Path, pieces: Iterator[pl.DataFrame]) -> tuple[tuple[st
         rows.append(piece.height)
     sync_folder(folder)
     return columns, rows
-
-
-def _put_in_place(folder: Path, place: Path) -> None:
-    """Rename the folder; an older one makes room, as no system replaces a folder that has files.
-
-    Two who do the same task put the same there: the later one wins.
-    """
-    place.parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        with contextlib.suppress(FileNotFoundError):
-            place.rename(folder.with_name(f"{folder.name}-old"))
-        try:
-            folder.rename(place)
-        except OSError:
-            if not place.exists():
-                raise
-            continue
-        break
-    sync_folder(place.parent)
-    shutil.rmtree(folder.with_name(f"{folder.name}-old"), ignore_errors=True)

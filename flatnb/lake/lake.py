@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..html import table
 from ..market.data_types import get_data_type
 from ..report import LoadReport
 from .manifest import Manifest
+from .place import place_of
 from .task import type_folder
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ class Lake:
     Parameters
     ----------
     path
-        The lake.
+        The lake: a folder, or ``s3://bucket/folder``, which is read with the machine's own keys
+        for AWS.
     data_type
         Which of its data types.
     report
@@ -35,15 +36,20 @@ class Lake:
     def __init__(
         self, path: str | os.PathLike[str], data_type: str, report: LoadReport | None = None
     ) -> None:
-        self.path = Path(path)
         self.data_type = get_data_type(data_type).name
         self.report = report
-        self._manifest = Manifest(os.fspath(path), self.data_type)
+        self._place = place_of(path)
+        self._manifest = Manifest(self._place, self.data_type)
 
     @property
-    def folder(self) -> Path:
+    def path(self) -> str:
+        """Where the lake is."""
+        return self._place.address
+
+    @property
+    def folder(self) -> str:
         """What other tools read."""
-        return type_folder(os.fspath(self.path), self.data_type)
+        return self._place.at(type_folder(self.data_type))
 
     @property
     def days(self) -> list[date]:
@@ -51,7 +57,7 @@ class Lake:
         return [date.fromisoformat(day) for day in sorted(self._manifest.rows)]
 
     @property
-    def paths(self) -> list[Path]:
+    def paths(self) -> list[str]:
         """All Parquet files, in the order of the days."""
         return self._manifest.paths()
 
@@ -74,7 +80,7 @@ class Lake:
 
         paths = self.paths
         if not paths:
-            raise ValueError(f"path={str(self.path)!r} has no day of {self.data_type}")
+            raise ValueError(f"path={self.path!r} has no day of {self.data_type}")
         # The vendor adds columns over the years.
         schema: dict[str, Any] = {}
         for path in self._manifest.examples():
@@ -102,14 +108,14 @@ class Lake:
             raise ImportError(
                 f"to_dask needs {error.name}: pip install 'flatnb[pandas]' 'dask[dataframe]'"
             ) from error
-        return dd.read_parquet(str(self.folder))
+        return dd.read_parquet(self.folder)
 
     def __len__(self) -> int:
         """How many days there are."""
         return len(self._manifest.rows)
 
     def __repr__(self) -> str:
-        return f"Lake({str(self.folder)!r}: {self._words})"
+        return f"Lake({self.folder!r}: {self._words})"
 
     def _repr_html_(self) -> str:
         odd = [] if self.report is None else [day for day in self.report if day.reason]

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import shutil
+from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
+from functools import cached_property
 
-from ..download.targets import PartFile
-from .task import PARTITION, DayTask, ManifestRow, type_folder
-
-# Readers of Parquet leave out what begins with an underscore.
-_MANIFESTS = "_flatnb"
-_SCRATCH = "_scratch"
+from .place import Place
+from .task import DayTask, ManifestRow, day_folder, part_name, type_folder
 
 
 class Manifest:
@@ -24,35 +19,37 @@ class Manifest:
     its day is, so a killed process loses no day but what was under way.
     """
 
-    def __init__(self, lake: str, data_type: str) -> None:
-        self._lake = lake
+    def __init__(self, place: Place, data_type: str) -> None:
+        self._place = place
         self._data_type = data_type
-        self.path = Path(lake) / _MANIFESTS / f"{type_folder(lake, data_type).name}.jsonl"
-        self.scratch = Path(lake) / _SCRATCH / type_folder(lake, data_type).name
+        self._folder = type_folder(data_type)
+        self._name = f"_flatnb/{self._folder}.jsonl"
+        self.scratch = place.scratch(self._folder)
         self.rows = {row.date: row for row in self._read()}
 
     def _read(self) -> Iterator[ManifestRow]:
-        if not self.path.exists():
-            return
-        for line in self.path.read_text(encoding="utf-8").splitlines():
+        for line in self._place.read(self._name).splitlines():
             # The last line of a process that was killed may be half a line.
             with contextlib.suppress(ValueError, TypeError, KeyError):
                 yield ManifestRow.from_dict(json.loads(line))
 
     def has(self, task: DayTask) -> bool:
-        """Whether the task is done: the day was made of the same, and its files are there."""
+        """Whether it was done before: the day is made of the same, and its files are there."""
         row = self.rows.get(task.date.isoformat())
         if row is None or not row.is_of(task):
             return False
-        return len(list(task.place.glob("*.parquet"))) == row.parts
+        return self._found[task.folder] == row.parts
+
+    @cached_property
+    def _found(self) -> Counter[str]:
+        """How many files there are of each day."""
+        files = self._place.parquet_files(self._folder)
+        return Counter(f"{self._folder}/{file.rpartition('/')[0]}" for file in files)
 
     def add(self, row: ManifestRow) -> None:
         """Write down that a day is there."""
         self.rows[row.date] = row
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row.as_dict()) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        self._place.append(self._name, _line(row))
 
     def others(self, asked: str) -> list[ManifestRow]:
         """The days of which something else was kept."""
@@ -69,47 +66,27 @@ class Manifest:
         OSError
             If the lake cannot be written.
         """
-        import filelock
-
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(self.path.with_suffix(".lock"), thread_local=False)
-        try:
-            lock.acquire(blocking=False)
-        except filelock.Timeout:
-            raise RuntimeError(
-                f"another process is writing {self._data_type} in {self._lake}; wait for it"
-            ) from None
-        try:
-            shutil.rmtree(self.scratch, ignore_errors=True)  # of a process that was killed
-            self.scratch.mkdir(parents=True)
+        with self._place.alone(self._folder):
             yield
-            self._tidy()
-        finally:
-            shutil.rmtree(self.scratch, ignore_errors=True)
-            with contextlib.suppress(OSError):  # another data type's is there
-                self.scratch.parent.rmdir()
-            lock.release()
+            lines = "".join(_line(self.rows[day]) for day in sorted(self.rows))
+            self._place.replace(self._name, lines)
 
-    def _tidy(self) -> None:
-        lines = (json.dumps(self.rows[day].as_dict()) + "\n" for day in sorted(self.rows))
-        part = PartFile(self.path)
-        try:
-            part.write(0, "".join(lines).encode())
-            part.commit()
-        finally:
-            part.abort()
-
-    def paths(self) -> list[Path]:
+    def paths(self) -> list[str]:
         """The Parquet files of all days, in the order of the days."""
         return [path for day in sorted(self.rows) for path in self._files(day)]
 
-    def examples(self) -> list[Path]:
+    def examples(self) -> list[str]:
         """One file for each set of columns that there is, in the order of the days."""
         first: dict[tuple[str, ...], str] = {}
         for day in sorted(self.rows):
             first.setdefault(self.rows[day].columns, day)
         return [path for day in first.values() for path in self._files(day)[:1]]
 
-    def _files(self, day: str) -> list[Path]:
-        folder = type_folder(self._lake, self._data_type) / f"{PARTITION}{day}"
-        return sorted(folder.glob("*.parquet"))
+    def _files(self, day: str) -> list[str]:
+        folder = day_folder(self._data_type, day)
+        names = map(part_name, range(self.rows[day].parts))
+        return [self._place.at(f"{folder}/{name}") for name in names]
+
+
+def _line(row: ManifestRow) -> str:
+    return json.dumps(row.as_dict()) + "\n"

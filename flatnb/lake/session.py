@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from ..days import DayLoader
@@ -18,6 +18,7 @@ from .build import build, missing_days, tasks_for
 from .executors import DAYS_AT_ONCE, LocalExecutor, executor_for
 from .lake import Lake
 from .manifest import Manifest
+from .place import Place, place_of
 from .task import asked_for
 
 if TYPE_CHECKING:
@@ -60,7 +61,9 @@ class Lakes:
         Parameters
         ----------
         path
-            A folder; with a cluster, one that all workers reach by this name.
+            A folder; with a cluster, one that all workers reach by this name. Or
+            ``s3://bucket/folder``: read and written with the keys that each machine has for AWS
+            (``AWS_PROFILE``, an instance's role …), not with those for the market data.
         data_type, start, end
             As `load` takes them.
         client
@@ -96,13 +99,13 @@ class Lakes:
                 "its report tells of missing days; leave it out"
             )
         request = Request.checked(data_type, start, end, frame="polars", **options)
-        lake = _checked_folder(path)
+        lake = place_of(path)
         counts = Progress()
         job: Job[Lake] = Job(
             self._build(request, lake, client, counts),
             self._threads.loop,
-            name=f"{request.data_type.name} {start} … {end} to {lake}",
-            deliver=lambda report: _deliver(report, lake),
+            name=f"{request.data_type.name} {start} … {end} to {lake.address}",
+            deliver=lambda report: _deliver(report, lake.address),
             progress=counts,
         )
         self._panel.follow(job, progress)
@@ -128,15 +131,15 @@ class Lakes:
         return self.to_lake(path, data_type, start, end, progress=progress, **options)
 
     async def _build(
-        self, request: Request, lake: str, client: Any, counts: Progress
+        self, request: Request, lake: Place, client: Any, counts: Progress
     ) -> LoadReport:
         name = request.data_type.name
-        manifest = Manifest(lake, name)
+        manifest = await asyncio.to_thread(Manifest, lake, name)
         asked = asked_for(request.selection, request.columns)
         if others := manifest.others(asked):
             raise ValueError(
-                f"path={lake!r} has days of {name} with {others[0].asked}, and {asked} are asked "
-                "for; choose another folder"
+                f"path={lake.address!r} has days of {name} with {others[0].asked}, and {asked} "
+                "are asked for; choose another folder"
             )
         local = LocalExecutor(
             self.downloader, self._threads.loop, counts, self._max_concurrent or DAYS_AT_ONCE
@@ -146,7 +149,7 @@ class Lakes:
         keys, listed, _ = await loader.survey()
         service = Service.of(cast("FlatSession", self))
         with manifest.writing():
-            tasks = tasks_for(request, keys, listed, service, lake, str(manifest.scratch))
+            tasks = tasks_for(request, keys, listed, service, lake.address, manifest.scratch)
             listener = None if client is None else counts
             try:
                 outcomes = await build(tasks, executor, manifest, counts, listener)
@@ -155,14 +158,6 @@ class Lakes:
         outcomes += missing_days(keys, listed)
         self.last_report = LoadReport(name, tuple(sorted(outcomes, key=lambda day: day.date)))
         return self.last_report
-
-
-def _checked_folder(path: str | os.PathLike[str]) -> str:
-    if not isinstance(path, (str, os.PathLike)) or "://" in os.fspath(path):
-        raise ValueError(
-            f"path={path!r} is no folder of a file system; give one that all workers reach"
-        )
-    return str(Path(path).expanduser().absolute())
 
 
 def _deliver(report: LoadReport, lake: str) -> Lake:

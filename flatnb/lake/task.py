@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any, Protocol, Self, runtime_checkable
 
 from ..frames.select import Selection
@@ -26,9 +25,10 @@ class DayTask:
         The file, as listed.
     schema
         The version of what flatnb makes of a file.
-    lake, scratch
-        Folders of one file system, reached by the same names wherever tasks are done. What is
-        unfinished is in ``scratch``.
+    lake
+        Its address, which is the same wherever tasks are done.
+    scratch
+        Where unfinished files are; empty for the machine's temporary folder.
     """
 
     data_type: DataType
@@ -49,9 +49,9 @@ class DayTask:
         return asked_for(self.selection, self.columns)
 
     @property
-    def place(self) -> Path:
-        """The folder of the day."""
-        return day_folder(self.lake, self.data_type.name, self.date)
+    def folder(self) -> str:
+        """The day's, in the lake."""
+        return day_folder(self.data_type.name, self.date)
 
 
 def asked_for(selection: Selection | None, columns: tuple[str, ...] | None) -> str:
@@ -59,14 +59,19 @@ def asked_for(selection: Selection | None, columns: tuple[str, ...] | None) -> s
     return f"{'all rows' if selection is None else selection}, {columns or 'all columns'}"
 
 
-def type_folder(lake: str, data_type: str) -> Path:
-    """Where a data type's days are."""
-    return Path(lake) / data_type.replace("/", ".")
+def type_folder(data_type: str) -> str:
+    """Where in a lake a data type's days are."""
+    return data_type.replace("/", ".")
 
 
-def day_folder(lake: str, data_type: str, day: date) -> Path:
-    """Where a day's Parquet files are."""
-    return type_folder(lake, data_type) / f"{PARTITION}{day}"
+def day_folder(data_type: str, day: date | str) -> str:
+    """Where in a lake a day's Parquet files are."""
+    return f"{type_folder(data_type)}/{PARTITION}{day}"
+
+
+def part_name(number: int) -> str:
+    """The name of one of a day's files."""
+    return f"part-{number:04d}.parquet"
 
 
 @dataclass(frozen=True, slots=True)
