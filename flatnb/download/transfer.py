@@ -122,6 +122,8 @@ class _Transfer:
         self.whole = False  # fetch in one piece: the service does no ranges, or gives no ETag
         self.in_parts = False  # the other parts are under way
         self.request_id: str | None = None
+        # Of the objects before: this one's first part alone tells too little.
+        self._part_bytes = context.pace.part_bytes(PART_BYTES)
         self._etag_is_opaque = False
         self._earlier = earlier
         self._parts: list[_Part] = []
@@ -163,7 +165,7 @@ class _Transfer:
     def _fetch_others(self) -> Core[None]:
         yield Wait(self._first_head)
         if self.in_parts and self.size is not None:
-            step = max(self.context.pace.part_bytes(PART_BYTES), -(-self.size // MAX_PARTS))
+            step = max(self._part_bytes, -(-self.size // MAX_PARTS))
             starts = range(PART_BYTES, self.size, step)
             parts = [self._part(start, min(start + step, self.size)) for start in starts]
             yield Gather([part.fetch() for part in parts])

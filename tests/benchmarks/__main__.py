@@ -20,7 +20,6 @@ from .peers import PEERS, Task
 from .serve import server_process
 
 LOAD = "flatnb session.load"
-LOAD_128 = f"{LOAD}, 128 connections"
 CACHED = f"{LOAD}, cache filled before"
 COMPARED = f"{CACHED}, each day compared"
 FILLING = f"{LOAD}, filling its cache"
@@ -52,9 +51,9 @@ class Scenario:
 MINUTES = "stocks_minute"
 SCENARIOS = (
     Scenario("a", "throttled link, 1 day of stock minutes", MINUTES, MINUTE_DAYS[:1],
-             [*COLD, LOAD_128], True, rounds=1),
+             COLD, True, rounds=1),
     Scenario("a", "throttled link, 21 days of stock minutes", MINUTES, MINUTE_DAYS,
-             [*COLD, LOAD_128], True, rounds=1),
+             COLD, True, rounds=1),
     Scenario("a", "throttled link, 250 days of daily bars", "stocks_daily", DAILY_DAYS,
              COLD, True, rounds=1),
     Scenario("b", "loopback, 21 days of stock minutes, all symbols", MINUTES, MINUTE_DAYS,

@@ -270,11 +270,6 @@ def load(task: Task) -> Any:
     return _load(task, cache=False)
 
 
-@peer("flatnb session.load, 128 connections")
-def load_128(task: Task) -> Any:
-    return _load(task, cache=False, max_pool_connections=128)
-
-
 @peer("flatnb session.load, filling its cache")
 def load_filling(task: Task) -> Any:
     with tempfile.TemporaryDirectory() as folder:
