@@ -330,8 +330,9 @@ def test_interrupting_a_stalled_sync_download(fault_server: FaultServer, tmp_pat
     fault_server.always(DAY_KEY, faults.stall_before_headers(), offset=5 * PART_BYTES)
     fault_server.always(DAY_KEY, faults.stall_after(1000), offset=6 * PART_BYTES)
     script = f"""
-import signal, threading
+import faulthandler, signal, threading
 from flatnb import SyncS3Downloader
+faulthandler.dump_traceback_later(8, exit=True)  # should it hang, where
 signal.signal(signal.SIGINT, signal.default_int_handler)
 downloader = SyncS3Downloader({CREDENTIALS!r}, {fault_server.endpoint_url!r})
 try:
