@@ -40,6 +40,7 @@ class Scenario:
 
     letter: str
     title: str
+    column: str
     data_type: str
     days: Sequence[date]
     peers: Sequence[str]
@@ -50,18 +51,18 @@ class Scenario:
 
 MINUTES = "stocks_minute"
 SCENARIOS = (
-    Scenario("a", "throttled link, 1 day of stock minutes", MINUTES, MINUTE_DAYS[:1],
+    Scenario("a", "throttled link, 1 day of stock minutes", "slow link, 1 day", MINUTES, MINUTE_DAYS[:1],
              COLD, True, rounds=1),
-    Scenario("a", "throttled link, 21 days of stock minutes", MINUTES, MINUTE_DAYS,
+    Scenario("a", "throttled link, 21 days of stock minutes", "21 days", MINUTES, MINUTE_DAYS,
              COLD, True, rounds=1),
-    Scenario("a", "throttled link, 250 days of daily bars", "stocks_daily", DAILY_DAYS,
+    Scenario("a", "throttled link, 250 days of daily bars", "250 daily", "stocks_daily", DAILY_DAYS,
              COLD, True, rounds=1),
-    Scenario("b", "loopback, 21 days of stock minutes, all symbols", MINUTES, MINUTE_DAYS,
+    Scenario("b", "loopback, 21 days of stock minutes, all symbols", "loopback, all", MINUTES, MINUTE_DAYS,
              [PARSE_FLOOR, *COLD, FILLING]),
-    Scenario("b", "loopback, 21 days of stock minutes, 3 symbols", MINUTES, MINUTE_DAYS,
+    Scenario("b", "loopback, 21 days of stock minutes, 3 symbols", "3 symbols", MINUTES, MINUTE_DAYS,
              [UNPACK_FLOOR, *COLD, FILLING], symbols=SYMBOLS),
-    Scenario("c", "again, 21 days of stock minutes, all symbols", MINUTES, MINUTE_DAYS, WARM),
-    Scenario("c", "again, 21 days of stock minutes, 3 symbols", MINUTES, MINUTE_DAYS, WARM,
+    Scenario("c", "again, 21 days of stock minutes, all symbols", "again, all", MINUTES, MINUTE_DAYS, WARM),
+    Scenario("c", "again, 21 days of stock minutes, 3 symbols", "3 symbols", MINUTES, MINUTE_DAYS, WARM,
              symbols=SYMBOLS),
 )  # fmt: skip
 
@@ -84,6 +85,7 @@ def main() -> None:
         task = Task(direct, folder, MINUTES, MINUTE_DAYS, None, cache)
         if "c" in options.only:
             measure(CACHED, task, 1)
+        all_results = []
         for scenario in SCENARIOS:
             if scenario.letter not in options.only:
                 continue
@@ -98,6 +100,8 @@ def main() -> None:
             rounds = options.rounds or scenario.rounds
             results = [measure(name, task, rounds) for name in scenario.peers]
             print("\n".join(_table(scenario, results)), flush=True)
+            all_results.append((scenario, results))
+    print("\n".join(summary(all_results)))
     if "d" in options.only:
         print(import_ratio())
 
@@ -116,6 +120,24 @@ def _table(scenario: Scenario, results: Sequence[Measured]) -> Iterator[str]:
         )
     rows = {result.rows for result in results if not result.peer.startswith("floor: unpacking in")}
     yield f"\n{' or '.join(f'{count:,}' for count in sorted(rows))} rows.\n"
+
+
+def summary(all_results: Sequence[tuple[Scenario, Sequence[Measured]]]) -> Iterator[str]:
+    """One table for all: the seconds of each peer in each scenario, and its largest memory."""
+    found: dict[str, dict[int, Measured]] = {}
+    for at, (_, results) in enumerate(all_results):
+        for result in results:
+            found.setdefault(result.peer, {})[at] = result
+    yield f"| seconds | {' | '.join(scenario.column for scenario, _ in all_results)} | peak memory |"
+    yield f"|---|{'---:|' * (len(all_results) + 1)}"
+    for peer, columns in found.items():
+        cells = [
+            f"{columns[at].seconds:.2f}" if at in columns else "" for at in range(len(all_results))
+        ]
+        peak_mb = max(result.peak_mb for result in columns.values())
+        name = f"**{peer}**" if peer.startswith("flatnb") else peer
+        yield f"| {name} | {' | '.join(cells)} | {peak_mb:,.0f} MB |"
+    yield ""
 
 
 def _machine() -> str:
