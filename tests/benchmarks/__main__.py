@@ -51,19 +51,20 @@ class Scenario:
 
 MINUTES = "stocks_minute"
 SCENARIOS = (
-    Scenario("a", "throttled link, 1 day of stock minutes", "slow link, 1 day", MINUTES, MINUTE_DAYS[:1],
-             COLD, True, rounds=1),
-    Scenario("a", "throttled link, 21 days of stock minutes", "21 days", MINUTES, MINUTE_DAYS,
-             COLD, True, rounds=1),
-    Scenario("a", "throttled link, 250 days of daily bars", "250 daily", "stocks_daily", DAILY_DAYS,
-             COLD, True, rounds=1),
-    Scenario("b", "loopback, 21 days of stock minutes, all symbols", "loopback, all", MINUTES, MINUTE_DAYS,
-             [PARSE_FLOOR, *COLD, FILLING]),
-    Scenario("b", "loopback, 21 days of stock minutes, 3 symbols", "3 symbols", MINUTES, MINUTE_DAYS,
-             [UNPACK_FLOOR, *COLD, FILLING], symbols=SYMBOLS),
-    Scenario("c", "again, 21 days of stock minutes, all symbols", "again, all", MINUTES, MINUTE_DAYS, WARM),
-    Scenario("c", "again, 21 days of stock minutes, 3 symbols", "3 symbols", MINUTES, MINUTE_DAYS, WARM,
-             symbols=SYMBOLS),
+    Scenario("a", "throttled link, 1 day of stock minutes", "slow link, 1 day",
+             MINUTES, MINUTE_DAYS[:1], COLD, True, rounds=1),
+    Scenario("a", "throttled link, 21 days of stock minutes", "21 days",
+             MINUTES, MINUTE_DAYS, COLD, True, rounds=1),
+    Scenario("a", "throttled link, 250 days of daily bars", "250 daily",
+             "stocks_daily", DAILY_DAYS, COLD, True, rounds=1),
+    Scenario("b", "loopback, 21 days of stock minutes, all symbols", "loopback, all",
+             MINUTES, MINUTE_DAYS, [PARSE_FLOOR, *COLD, FILLING]),
+    Scenario("b", "loopback, 21 days of stock minutes, 3 symbols", "3 symbols",
+             MINUTES, MINUTE_DAYS, [UNPACK_FLOOR, *COLD, FILLING], symbols=SYMBOLS),
+    Scenario("c", "again, 21 days of stock minutes, all symbols", "again, all",
+             MINUTES, MINUTE_DAYS, WARM),
+    Scenario("c", "again, 21 days of stock minutes, 3 symbols", "3 symbols",
+             MINUTES, MINUTE_DAYS, WARM, symbols=SYMBOLS),
 )  # fmt: skip
 
 
@@ -122,19 +123,21 @@ def _table(scenario: Scenario, results: Sequence[Measured]) -> Iterator[str]:
     yield f"\n{' or '.join(f'{count:,}' for count in sorted(rows))} rows.\n"
 
 
-def summary(all_results: Sequence[tuple[Scenario, Sequence[Measured]]]) -> Iterator[str]:
+def summary(measured: Sequence[tuple[Scenario, Sequence[Measured]]]) -> Iterator[str]:
     """One table for all: the seconds of each peer in each scenario, and its largest memory."""
+    columns = [scenario.column for scenario, _ in measured]
     found: dict[str, dict[int, Measured]] = {}
-    for at, (_, results) in enumerate(all_results):
+    for at, (_, results) in enumerate(measured):
         for result in results:
             found.setdefault(result.peer, {})[at] = result
-    yield f"| seconds | {' | '.join(scenario.column for scenario, _ in all_results)} | peak memory |"
-    yield f"|---|{'---:|' * (len(all_results) + 1)}"
-    for peer, columns in found.items():
+    yield f"| seconds | {' | '.join(columns)} | peak memory |"
+    yield f"|---|{'---:|' * (len(columns) + 1)}"
+    for peer, results_of in found.items():
         cells = [
-            f"{columns[at].seconds:.2f}" if at in columns else "" for at in range(len(all_results))
+            f"{results_of[at].seconds:.2f}" if at in results_of else ""
+            for at in range(len(columns))
         ]
-        peak_mb = max(result.peak_mb for result in columns.values())
+        peak_mb = max(result.peak_mb for result in results_of.values())
         name = f"**{peer}**" if peer.startswith("flatnb") else peer
         yield f"| {name} | {' | '.join(cells)} | {peak_mb:,.0f} MB |"
     yield ""
