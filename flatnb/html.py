@@ -6,6 +6,7 @@ All of it can be read where a viewer drops the style sheet, as GitHub's does.
 from __future__ import annotations
 
 import calendar
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
@@ -13,6 +14,9 @@ from functools import cache
 from html import escape as _escape
 from importlib.resources import files
 from itertools import groupby
+
+_ADDRESS = re.compile(r"https://[\w./-]*\w")
+_LINK = r'<a href="\g<0>" target="_blank" rel="noopener">\g<0></a>'
 
 MONTHS = 36
 """A calendar of more months shows one square for each month."""
@@ -54,7 +58,7 @@ def rows_html(rows: Iterable[Sequence[object]], columns: Sequence[str]) -> str:
 def _cell(value: object) -> str:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return f'<td class="flatnb-number">{value:,}</td>'
-    return f"<td>{escape(value)}</td>"
+    return f"<td>{_ADDRESS.sub(_LINK, escape(value))}</td>"
 
 
 def table(

@@ -88,7 +88,7 @@ def planted(
             "2018-10-15",
             {"2018-10-12": gone},
             "missing",
-            "polygon-io/issues#293",
+            "https://github.com/polygon-io/issues/issues/293",
         ),
         (
             "options_daily",
@@ -96,7 +96,7 @@ def planted(
             "2025-02-11",
             {"2025-02-10": before_1970},
             "stray",
-            "polygon-io/issues#334",
+            "https://github.com/polygon-io/issues/issues/334",
         ),
         (
             "stocks_minute",
@@ -104,7 +104,7 @@ def planted(
             "2025-08-11",
             {"2025-08-07": gone, "2025-08-08": gone},
             "missing",
-            "polygon-io/issues#338",
+            "https://github.com/polygon-io/issues/issues/338",
         ),
         (
             "stocks_daily",

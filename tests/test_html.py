@@ -18,6 +18,13 @@ def test_text_stands_for_itself() -> None:
         assert "&lt;script&gt;" in html
 
 
+def test_addresses_can_be_clicked() -> None:
+    """Those of reports; what follows them is text, and text that looks like markup stays text."""
+    html = table("t", [("bad: https://example.com/issues/293, <b>",)], ("note",))
+    link = '<a href="https://example.com/issues/293" target="_blank" rel="noopener">'
+    assert f"bad: {link}https://example.com/issues/293</a>, &lt;b&gt;</td>" in html
+
+
 def test_numbers_are_told_apart() -> None:
     """With separators of thousands, set to the right."""
     assert '<td class="flatnb-number">1,234,567</td>' in table("t", [(1234567,)], ("rows",))

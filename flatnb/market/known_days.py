@@ -12,14 +12,16 @@ from .data_types import DataType
 PUBLISHED_AT = time(11)
 """In exchange time on the next day; files of minutes may come later than those of days."""
 
+_REPORTS = "https://github.com/polygon-io/issues/issues"
+
 _KNOWN: Mapping[str, Mapping[date, str]] = {
-    "options_trades": {date(2018, 10, 12): "was missing (polygon-io/issues#293)"},
+    "options_trades": {date(2018, 10, 12): f"was missing: {_REPORTS}/293"},
     "options_daily": {
-        date(2025, 2, 10): "every window_start was 19 hours before 1970 (polygon-io/issues#334)"
+        date(2025, 2, 10): f"every window_start was 19 hours before 1970: {_REPORTS}/334"
     },
     "stocks_minute": {
-        date(2025, 8, 7): "was missing for days (polygon-io/issues#338)",
-        date(2025, 8, 8): "was missing for days (polygon-io/issues#338)",
+        date(2025, 8, 7): f"was missing for days: {_REPORTS}/338",
+        date(2025, 8, 8): f"was missing for days: {_REPORTS}/338",
     },
     "stocks_daily": {date(2019, 8, 12): "many rows were stamped a day late"},
 }
@@ -30,7 +32,7 @@ _CUT_TRADES = (date(2024, 6, 10), date(2024, 7, 18))
 def known_fault(data_type: DataType, day: date) -> str:
     """What users reported of this file; empty if nothing is known. It may be mended since."""
     if data_type.name == "options_trades" and _CUT_TRADES[0] <= day <= _CUT_TRADES[1]:
-        return "trades of large tickers ended at about 15:30 (polygon-io/issues#308)"
+        return f"trades of large tickers ended at about 15:30: {_REPORTS}/308"
     return _KNOWN.get(data_type.name, {}).get(day, "")
 
 

@@ -51,19 +51,19 @@ class Scenario:
 
 MINUTES = "stocks_minute"
 SCENARIOS = (
-    Scenario("a", "throttled link, 1 day of stock minutes", "slow link, 1 day",
+    Scenario("a", "throttled link, 1 day of stock minutes", "slow link: 1 day",
              MINUTES, MINUTE_DAYS[:1], COLD, True, rounds=1),
-    Scenario("a", "throttled link, 21 days of stock minutes", "21 days",
+    Scenario("a", "throttled link, 21 days of stock minutes", "slow link: 21 days",
              MINUTES, MINUTE_DAYS, COLD, True, rounds=1),
-    Scenario("a", "throttled link, 250 days of daily bars", "250 daily",
+    Scenario("a", "throttled link, 250 days of daily bars", "slow link: 250 daily",
              "stocks_daily", DAILY_DAYS, COLD, True, rounds=1),
-    Scenario("b", "loopback, 21 days of stock minutes, all symbols", "loopback, all",
+    Scenario("b", "loopback, 21 days of stock minutes, all symbols", "loopback: all",
              MINUTES, MINUTE_DAYS, [PARSE_FLOOR, *COLD, FILLING]),
-    Scenario("b", "loopback, 21 days of stock minutes, 3 symbols", "3 symbols",
+    Scenario("b", "loopback, 21 days of stock minutes, 3 symbols", "loopback: 3 symbols",
              MINUTES, MINUTE_DAYS, [UNPACK_FLOOR, *COLD, FILLING], symbols=SYMBOLS),
-    Scenario("c", "again, 21 days of stock minutes, all symbols", "again, all",
+    Scenario("c", "again, 21 days of stock minutes, all symbols", "again: all",
              MINUTES, MINUTE_DAYS, WARM),
-    Scenario("c", "again, 21 days of stock minutes, 3 symbols", "3 symbols",
+    Scenario("c", "again, 21 days of stock minutes, 3 symbols", "again: 3 symbols",
              MINUTES, MINUTE_DAYS, WARM, symbols=SYMBOLS),
 )  # fmt: skip
 
