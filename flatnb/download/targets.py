@@ -61,6 +61,8 @@ class MemoryTarget:
     def chunks(self) -> Iterator[memoryview]:
         view = memoryview(self._buffer)
         for offset in range(0, len(view), CHUNK_BYTES):
+            if view.obj is not self._buffer:
+                raise Aborted
             yield view[offset : offset + CHUNK_BYTES]
 
     @property
@@ -105,10 +107,35 @@ class _SharedFile:
             yield self._file
 
 
-class SpillTarget(_SharedFile):
-    """Keeps the object in memory, or in an unnamed temporary file if it is large.
+class _Spool(_SharedFile):
+    """A temporary file without a name, which the system removes also if the process is killed."""
 
-    The system removes that file when it is closed, also if the process is killed.
+    def __init__(self, folder: Path | None) -> None:
+        self.size = 0
+        self._spool = tempfile.SpooledTemporaryFile(  # noqa: SIM115 - closed by abort
+            SPILL_BYTES, dir=str(folder) if folder else None
+        )
+        super().__init__(self._spool)
+
+    def allocate(self, size: int | None) -> None:
+        # In memory, a part that is far behind would fill what is before it with zeros.
+        if size is not None:
+            self._spool.rollover()
+
+    def write(self, offset: int, data: bytes | memoryview) -> None:
+        super().write(offset, data)
+        self.size = max(self.size, offset + len(data))
+
+    def chunks(self) -> Iterator[memoryview]:
+        return self.read_chunks(self.size)
+
+    def abort(self) -> None:
+        with self._lock:
+            self._file.close()
+
+
+class SpillTarget:
+    """Keeps the object in memory, or in a temporary file if it is large.
 
     Parameters
     ----------
@@ -118,36 +145,26 @@ class SpillTarget(_SharedFile):
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
-        self._size = 0
-        super().__init__(self._new_file())
-
-    def _new_file(self) -> tempfile.SpooledTemporaryFile[bytes]:
-        return tempfile.SpooledTemporaryFile(
-            SPILL_BYTES, dir=str(self._folder) if self._folder else None
-        )
+        self._held: Target = MemoryTarget()
 
     def allocate(self, size: int | None) -> None:
-        with self._open() as file:
-            file.close()
-            self._file = new = self._new_file()
-            if size is not None and size > SPILL_BYTES:
-                new.rollover()
-        self._size = size or 0
+        self._held.abort()
+        fits = size is not None and size <= SPILL_BYTES
+        self._held = MemoryTarget() if fits else _Spool(self._folder)
+        self._held.allocate(size)
 
-    def write(self, offset: int, data: bytes | memoryview) -> None:
-        super().write(offset, data)
-        self._size = max(self._size, offset + len(data))
+    def write(self, offset: int, data: bytes) -> None:
+        self._held.write(offset, data)
 
     def chunks(self) -> Iterator[memoryview]:
-        return self.read_chunks(self._size)
+        return self._held.chunks()
 
     @property
     def size(self) -> int:
-        return self._size
+        return self._held.size
 
     def abort(self) -> None:
-        with self._lock:
-            self._file.close()
+        self._held.abort()
 
 
 class FileTarget:

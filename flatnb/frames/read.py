@@ -234,9 +234,10 @@ def _separators(block: bytes) -> int:
 
 def _line_count(block: bytes) -> int:
     import numpy as np
+    import polars as pl
 
-    # Half the time of bytes.count, and other threads have the interpreter meanwhile.
-    breaks = int(np.count_nonzero(np.frombuffer(block, np.uint8) == ord("\n")))
+    # A fraction of the time of bytes.count, and other threads have the interpreter meanwhile.
+    breaks = int((pl.Series(np.frombuffer(block, np.uint8)) == ord("\n")).sum())
     return breaks + (not block.endswith(b"\n"))
 
 
