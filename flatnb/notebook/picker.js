@@ -138,8 +138,9 @@ export default {
     let wantsFocus = false;
     const STEPS = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -7, ArrowDown: 7 };
     months.addEventListener("keydown", (event) => {
-      const date = event.target.dataset?.date;
-      if (!date) return;
+      if (!event.target.dataset?.date) return;
+      // While another month is on its way, keys go on from where the focus will be.
+      const date = wantsFocus ? focused : event.target.dataset.date;
       const weekday = (new Date(`${date}T00:00:00Z`).getUTCDay() + 6) % 7;
       let next = null;
       if (event.key in STEPS) next = move(date, STEPS[event.key]);

@@ -92,6 +92,7 @@ def test_pick_by_keys(open_notebook: OpenNotebook, begin: str) -> None:
     lab.page.keyboard.press("Enter")
     for key in ("ArrowDown", "ArrowRight", "ArrowRight"):
         lab.page.keyboard.press(key)
+    lab.page.wait_for_timeout(700)  # another month may be on its way
     end_day = str(lab.page.evaluate("document.activeElement.dataset.date"))
     lab.page.keyboard.press("Enter")
     lab.page.wait_for_timeout(300)
