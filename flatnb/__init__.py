@@ -26,10 +26,10 @@ if TYPE_CHECKING:
         SchemaError,
         TransferError,
     )
-    from .frames.option_fields import with_option_fields
-    from .job import Job
+    from .frames.option_columns import with_option_fields
+    from .jobs.job import Job
+    from .load.report import LoadReport
     from .market.data_types import DATA_TYPES
-    from .report import LoadReport
     from .session import FlatSession
 
 __version__ = "0.1.0"
@@ -55,15 +55,15 @@ __all__ = [
     "with_option_fields",
 ]
 
-_HOMES = {
+EXPORTS = {
     "DATA_TYPES": "market.data_types",
     "AsyncS3Downloader": "download.async_downloader",
     "FlatSession": "session",
-    "Job": "job",
-    "LoadReport": "report",
+    "Job": "jobs.job",
+    "LoadReport": "load.report",
     "S3Catalog": "download.s3_catalog",
     "SyncS3Downloader": "download.sync_downloader",
-    "with_option_fields": "frames.option_fields",
+    "with_option_fields": "frames.option_columns",
 }
 
 
@@ -71,7 +71,7 @@ def __getattr__(name: str) -> Any:
     # Names are loaded when first used: boto, polars and pandas take most of a second to import.
     if name not in __all__:
         raise AttributeError(f"module 'flatnb' has no attribute {name!r}")
-    home = importlib.import_module(f".{_HOMES.get(name, 'errors')}", __name__)
+    home = importlib.import_module(f".{EXPORTS.get(name, 'errors')}", __name__)
     return getattr(home, name)
 
 

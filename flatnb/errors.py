@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from .market.data_types import DOCUMENTED_OPTIONS_ROOT, LIVE_OPTIONS_ROOT
 
 if TYPE_CHECKING:
-    from .report import LoadReport
+    from .load.report import LoadReport
 
 
 class FlatnbError(Exception):

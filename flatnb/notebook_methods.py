@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .config import log_out
+from .credentials import log_out
 from .html import facts, head, page
 from .notebook.panel import Panel
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from .download.async_downloader import AsyncS3Downloader
     from .download.s3_catalog import S3Catalog
-    from .frames.cache import DayCache
+    from .load.day_cache import DayCache
     from .notebook.picker import Picker
 
 
@@ -101,7 +101,7 @@ class NotebookMethods:
             If the ``plot`` extra is not installed.
         """
         try:
-            from .plot import plot
+            from .notebook.plot import plot
         except ImportError as error:
             raise ImportError(f"plot needs {error.name}: pip install 'flatnb[plot]'") from error
         return plot(frame, symbol)

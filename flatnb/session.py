@@ -7,29 +7,29 @@ import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
-from .chain import Chains
-from .config import Endpoint, find_credentials
-from .days import SMALL_DAYS_AT_ONCE, DayLoader, Loaded
-from .download.activity import Activity
+from .credentials import Endpoint, find_credentials
 from .download.async_downloader import AsyncS3Downloader
 from .download.s3_catalog import S3Catalog
-from .download.stats import Statistics
-from .explore.session import Examining
-from .exploring import Exploring
-from .frames.cache import DayCache
-from .frames.pandas import FrameKind
-from .job import Job, LoopThread
-from .keeping import Keeping, Revalidate
-from .lake.session import Lakes
-from .lazy.session import Lazy
-from .load import Between, Missing, Request, RequestOptions, deliver
+from .download.statistics import Statistics
+from .explore.inspector import Examining
+from .explore.option_chain import Chains
+from .explore.planner import Exploring
+from .frames.to_pandas import FrameKind
+from .jobs.activity import Activity
+from .jobs.job import Job, LoopThread
+from .lake.writer import Lakes
+from .lazy.scanner import Lazy
+from .load.cache_policy import Keeping, Revalidate
+from .load.day_cache import DayCache
+from .load.day_loader import SMALL_DAYS_AT_ONCE, DayLoader, Loaded
+from .load.progress import Progress
+from .load.report import LoadReport
+from .load.request import Between, Missing, Request, RequestOptions, deliver
 from .market.calendar import DateLike
 from .market.data_types import register_data_type
-from .market.options import OptionType
+from .market.option_symbols import OptionType
 from .notebook.panel import Panel
 from .notebook_methods import NotebookMethods
-from .progress import Progress
-from .report import LoadReport
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ import pytest
 
 from flatnb import FlatSession, S3Catalog
 from flatnb.demo import DemoMarket, DemoServer
-from flatnb.download.transfer import PART_BYTES
+from flatnb.download.core.transfer import PART_BYTES
 from flatnb.market import data_types as registry
 from flatnb.market.calendar import trading_days
 from tests.servers.fault_s3 import FaultServer

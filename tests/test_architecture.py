@@ -46,12 +46,12 @@ PURE = [
         PACKAGE / "download" / f"{name}.py"
         for name in [
             "s3_catalog",
-            "protocol",
-            "retry",
-            "transfer",
-            "listing",
+            "core/commands",
+            "core/retry",
+            "core/transfer",
+            "core/listing",
             "events",
-            "stats",
+            "statistics",
             "targets",
         ]
     ),

@@ -10,11 +10,11 @@ from typing import Any
 
 import polars as pl
 import pytest
+from flatnb.load.request.day_cache import DayCache, cache_folder
 from polars.testing import assert_frame_equal
 
 from flatnb import FlatnbWarning, FlatSession, LoadError, S3Catalog
-from flatnb.download.transfer import Version
-from flatnb.frames.cache import DayCache, cache_folder
+from flatnb.download.core.transfer import Version
 from flatnb.market.calendar import trading_days
 from tests.servers import faults
 from tests.servers.csv_payloads import extra_column

@@ -111,7 +111,7 @@ LOAD_ONCE = """
 import json, sys, warnings
 from flatnb import FlatSession
 endpoint_url, cache, before = sys.argv[1:]
-import polars, flatnb.frames.read, filelock, aioboto3
+import polars, flatnb.frames.reader, filelock, aioboto3
 session = FlatSession("key", "secret", endpoint_url=endpoint_url, cache=cache)
 session.load("stocks_daily", "2024-01-05", "2024-01-05", missing="ignore")
 exec(before)

@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 
 from flatnb import FlatnbWarning, FlatSession, LoadError, with_option_fields
 from flatnb.demo import DemoServer
-from flatnb.market.options import OptionSymbol
+from flatnb.market.option_symbols import OptionSymbol
 
 DAY = date(2024, 1, 3)
 FIELDS = ["root", "expiry", "option_type", "strike"]

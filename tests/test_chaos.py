@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from flatnb import AsyncS3Downloader, SyncS3Downloader, TransferError
-from flatnb.download.stats import StatisticsDict
-from flatnb.download.transfer import PART_BYTES
+from flatnb.download.core.transfer import PART_BYTES
+from flatnb.download.statistics import StatisticsDict
 from tests.servers import faults
 from tests.servers.fault_s3 import FaultServer
 from tests.servers.payloads import gz

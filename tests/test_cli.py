@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from flatnb import FlatSession
-from flatnb.__main__ import main
+from flatnb.cli import main
 from tests.servers import faults
 from tests.servers.fault_s3 import FaultServer
 from tests.servers.payloads import DAY_KEY, day_csv, gz

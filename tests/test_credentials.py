@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from flatnb import AsyncS3Downloader, FlatSession, LoadError, SyncS3Downloader, errors
-from flatnb.config import Credentials, find_credentials
+from flatnb.credentials import Credentials, find_credentials
 from tests.servers import faults
 from tests.servers.fault_s3 import FaultServer
 from tests.servers.payloads import DAY_KEY, day_csv, gz

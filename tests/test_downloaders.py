@@ -23,7 +23,7 @@ import pytest
 
 from flatnb import AsyncS3Downloader, SyncS3Downloader, errors
 from flatnb.demo import DemoMarket, DemoServer
-from flatnb.download.transfer import PART_BYTES
+from flatnb.download.core.transfer import PART_BYTES
 from tests.conftest import LARGE
 from tests.servers import faults
 from tests.servers.fault_s3 import FaultServer

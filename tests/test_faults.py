@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flatnb import errors
-from flatnb.download.transfer import PART_BYTES
+from flatnb.download.core.transfer import PART_BYTES
 from tests.servers import faults
 from tests.servers.fault_s3 import FaultServer
 from tests.servers.faults import Fault

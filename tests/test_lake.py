@@ -23,10 +23,10 @@ from polars.testing import assert_frame_equal
 
 from flatnb import FlatnbWarning, FlatSession, LoadError, S3Catalog
 from flatnb.demo import DemoMarket
+from flatnb.lake.day_task import DayTask, ManifestRow
 from flatnb.lake.lake import Lake
-from flatnb.lake.place import _client
-from flatnb.lake.task import DayTask, ManifestRow
-from flatnb.lazy.service import Service
+from flatnb.lake.storage import _client
+from flatnb.lazy.service_tmp import Service
 from flatnb.market.calendar import trading_days
 from flatnb.market.data_types import get_data_type
 from tests.servers import faults
@@ -179,9 +179,9 @@ def test_a_manifest_that_ends_in_mid_line(
 
 def in_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a file of some kilobytes what one of gigabytes is."""
-    monkeypatch.setattr("flatnb.download.gunzip._BITE_BYTES", 1000)
-    monkeypatch.setattr("flatnb.frames.read.PARSE_BYTES", 2000)
-    monkeypatch.setattr("flatnb.frames.read._BLOCKS_AT_ONCE", 1)
+    monkeypatch.setattr("flatnb.download.gzip_stream._BITE_BYTES", 1000)
+    monkeypatch.setattr("flatnb.frames.reader.PARSE_BYTES", 2000)
+    monkeypatch.setattr("flatnb.frames.reader._BLOCKS_AT_ONCE", 1)
     monkeypatch.setattr("flatnb.lake.convert._PIECES_A_FILE", 2)
 
 

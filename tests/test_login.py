@@ -12,7 +12,7 @@ import keyring.errors
 import pytest
 
 from flatnb import FlatSession
-from flatnb.config import find_credentials, keyring_is_there, log_in, log_out
+from flatnb.credentials import find_credentials, keyring_is_there, log_in, log_out
 from flatnb.errors import CredentialsError
 from flatnb.notebook.login import receive
 from flatnb.notebook.login_form import LoginForm

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flatnb.market.options import OptionSymbol, root_of
+from flatnb.market.option_symbols import OptionSymbol, root_of
 
 SYMBOLS = st.builds(
     OptionSymbol,

@@ -7,10 +7,10 @@ import time
 from html.parser import HTMLParser
 
 import pytest
+from flatnb.load.request.progress import JobStatus, Progress
 
 from flatnb import FlatSession
 from flatnb.demo import DemoServer
-from flatnb.download.activity import FAILURES, POINTS, Activity, Failure, RunningFile, Throughput
 from flatnb.download.events import (
     BytesDiscarded,
     BytesReceived,
@@ -20,9 +20,10 @@ from flatnb.download.events import (
     Retried,
     SizeKnown,
 )
-from flatnb.download.stats import Statistics
+from flatnb.download.statistics import Statistics
 from flatnb.errors import LoadCancelledError, LoadError
-from flatnb.notebook.figures import (
+from flatnb.jobs.activity import FAILURES, POINTS, Activity, Failure, RunningFile, Throughput
+from flatnb.jobs.rendering import (
     FILES,
     eta_s,
     figures,
@@ -31,9 +32,8 @@ from flatnb.notebook.figures import (
     job_text,
     short_key,
 )
-from flatnb.notebook.live import INTERVAL_S, LiveView
+from flatnb.notebook.live_view import INTERVAL_S, LiveView
 from flatnb.notebook.panel import Panel
-from flatnb.progress import JobStatus, Progress
 from tests.servers import faults
 from tests.servers.fault_s3 import FaultServer
 from tests.servers.payloads import day_csv, gz

@@ -14,10 +14,10 @@ from polars.testing import assert_frame_equal
 
 from flatnb import DATA_TYPES, FlatSession
 from flatnb.demo import DemoServer
-from flatnb.notebook.choice import Choice, groups
-from flatnb.notebook.latest import Latest
-from flatnb.notebook.months import look_of, month_of, preset
+from flatnb.notebook.debounce import Latest
 from flatnb.notebook.picker import Picker, estimate_of
+from flatnb.notebook.picker_calendar import look_of, month_of, preset
+from flatnb.notebook.picker_form import Choice, groups
 from tests.servers import faults
 from tests.servers.fault_s3 import FaultServer
 from tests.servers.payloads import DAY_KEY, day_csv, gz

@@ -11,7 +11,7 @@ import pytest
 from flatnb import FlatSession, S3Catalog, TransferError
 from flatnb.market.calendar import trading_days
 from flatnb.market.data_types import DATA_TYPES
-from flatnb.market.known_days import is_published, known_fault
+from flatnb.market.known_issues import is_published, known_fault
 from tests.servers import faults
 from tests.servers.fault_s3 import FaultServer
 from tests.servers.payloads import day_csv, gz

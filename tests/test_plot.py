@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from flatnb import FlatSession
 from flatnb.demo import DemoServer
-from flatnb.plot import CANDLES, candles_of
+from flatnb.notebook.plot import CANDLES, candles_of
 
 PNG = b"\x89PNG\r\n"
 

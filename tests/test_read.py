@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flatnb import DATA_TYPES, SchemaError
-from flatnb.download.gunzip import GzipFault, unpack
-from flatnb.frames import read as frames_read
-from flatnb.frames.pandas import to_pandas
-from flatnb.frames.read import empty_day
-from flatnb.frames.select import Selection
+from flatnb.download.gzip_stream import GzipFault, unpack
+from flatnb.frames import reader as frames_read
+from flatnb.frames.reader import empty_day
+from flatnb.frames.selection import Selection
+from flatnb.frames.to_pandas import to_pandas
 from flatnb.market.data_types import DataType, get_data_type
 from tests.servers.csv_payloads import (
     BROKEN_CSV,

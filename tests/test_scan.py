@@ -18,7 +18,7 @@ from polars.testing import assert_frame_equal
 
 from flatnb import DATA_TYPES, FlatnbWarning, FlatSession, LoadError, S3Catalog
 from flatnb.demo import DemoMarket
-from flatnb.lazy.pushdown import days_of, tickers_of, tree_of
+from flatnb.lazy.predicate import days_of, tickers_of, tree_of
 from flatnb.market.calendar import trading_days
 from tests.servers import faults
 from tests.servers.csv_payloads import extra_column
@@ -313,7 +313,7 @@ def test_a_lazy_frame_keeps_its_session(days: FaultServer, market: DemoMarket) -
 def test_a_source_pickles_without_its_session(session: FlatSession) -> None:
     """What is left is the service's address."""
     from flatnb.lazy.scan import Source
-    from flatnb.lazy.service import Service
+    from flatnb.lazy.service_tmp import Service
 
     source = Source("stocks_daily", Service.of(session), session)
     again = pickle.loads(pickle.dumps(source))

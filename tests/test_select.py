@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from flatnb import DATA_TYPES, FlatnbWarning, FlatSession, LoadError, SchemaError
 from flatnb.download.targets import SPILL_BYTES
-from flatnb.frames import read as frames_read
-from flatnb.frames.read import read_day
-from flatnb.frames.select import Selection, parse_symbols
+from flatnb.frames import reader as frames_read
+from flatnb.frames.reader import read_day
+from flatnb.frames.selection import Selection, parse_symbols
 from tests.servers.fault_s3 import FaultServer
 from tests.servers.payloads import DAY, DAY_KEY, HEADER, day_csv, gz
 from tests.twins import CREDENTIALS

@@ -5,7 +5,10 @@ from __future__ import annotations
 import threading
 
 import pytest
+from flatnb.load.request.progress import Progress
 
+from flatnb.download.core.commands import Call, Fault, Sleep
+from flatnb.download.core.retry import Context, Pace, RetryPolicy, Throttle, with_retries
 from flatnb.download.events import (
     BytesDiscarded,
     BytesReceived,
@@ -16,11 +19,8 @@ from flatnb.download.events import (
     Retried,
     SizeKnown,
 )
-from flatnb.download.protocol import Call, Fault, Sleep
-from flatnb.download.retry import Context, Pace, RetryPolicy, Throttle, with_retries
-from flatnb.download.stats import Statistics, format_bytes
+from flatnb.download.statistics import Statistics, format_bytes
 from flatnb.errors import ConnectionFailedError
-from flatnb.progress import Progress
 
 
 class Clock:

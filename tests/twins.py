@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from flatnb import AsyncS3Downloader, SyncS3Downloader
-from flatnb.download.stats import StatisticsDict
+from flatnb.download.statistics import StatisticsDict
 
 CREDENTIALS = {"access_key_id": "test-access-key", "secret_access_key": "test-secret-key"}
 

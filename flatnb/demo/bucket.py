@@ -20,7 +20,7 @@ from moto.s3.models import FakeBucket, FakeKey, s3_backends
 
 from ..market.calendar import trading_days
 from ..market.data_types import DATA_TYPES, DOCUMENTED_DATA_TYPES
-from ..market.known_days import published_at
+from ..market.known_issues import published_at
 from .market import DemoMarket
 from .sessions import EXCHANGE_TIME
 

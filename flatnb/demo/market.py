@@ -16,12 +16,12 @@ from ..market.data_types import DataType, get_data_type
 from .bars import to_table
 from .files import has_decimals, header_of, to_csv, to_gzip
 from .intraday import MinuteBars, split
+from .market_spec import WORLDS, OtherMarket
 from .options import OptionChains
 from .sessions import MINUTE_NS, REGULAR, midnight_ns, option_layout, stock_layout
 from .stocks import make_stock_day
 from .ticks import make_quotes, make_trades, make_values
 from .universe import make_universe, stock_specs, underlying_specs
-from .world import WORLDS, OtherMarket
 
 
 class DemoMarket:

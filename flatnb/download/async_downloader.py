@@ -13,19 +13,19 @@ import aioboto3
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 
-from ._downloader import Downloader, LocalPath, check_at_least, checked_name
-from .async_driver import AsyncRun, Connection, PlainSession
-from .events import Listener
-from .listing import ObjectSummary, exists, list_folders, list_summaries
-from .protocol import Core
-from .targets import Target
-from .transfer import Version, download
-from .wire import (
+from .base_downloader import Downloader, LocalPath, check_at_least, checked_name
+from .core.commands import Core
+from .core.listing import ObjectSummary, exists, list_folders, list_summaries
+from .core.transfer import Version, download
+from .drivers.async_driver import AsyncRun, Connection, PlainSession
+from .drivers.botocore_client import (
     SESSION_VARIABLES,
     client_arguments,
     config_arguments,
     never_redirect,
 )
+from .events import Listener
+from .targets import Target
 
 T = TypeVar("T")
 
@@ -226,7 +226,7 @@ class AsyncS3Downloader(Downloader):
     ) -> T:
         """Download one object into ``target``, return ``finish(target, version)``, run in a thread.
 
-        See `flatnb.download.transfer.download`; ``listener`` is told of this download only.
+        See `flatnb.download.core.transfer.download`; ``listener`` is told of this download only.
         """
         context = self._context_with(listener)
         core = download(context, *checked_name(bucket, key), target, finish, known)

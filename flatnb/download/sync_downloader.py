@@ -12,18 +12,18 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
-from ._downloader import Downloader, LocalPath, checked_name
-from .events import Listener
-from .interrupt import Connections
-from .listing import exists, list_summaries
-from .protocol import Core
-from .sync_driver import SyncRun
-from .wire import (
+from .base_downloader import Downloader, LocalPath, checked_name
+from .core.commands import Core
+from .core.listing import exists, list_summaries
+from .drivers.botocore_client import (
     SESSION_VARIABLES,
     client_arguments,
     config_arguments,
     never_redirect,
 )
+from .drivers.socket_shutdown import Connections
+from .drivers.sync_driver import SyncRun
+from .events import Listener
 
 T = TypeVar("T")
 

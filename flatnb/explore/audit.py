@@ -9,13 +9,13 @@ from datetime import date, datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
-from ..frames.check import stray_rows
+from ..frames.misdated import stray_rows
 from ..html import table
+from ..load.report import HERE, DayOutcome
 from ..market.calendar import EXCHANGE_TIME_ZONE, is_early_close, session_close
 from ..market.data_types import DataType
-from ..market.known_days import known_fault
-from ..market.options import TAIL
-from ..report import HERE, DayOutcome
+from ..market.known_issues import known_fault
+from ..market.option_symbols import TAIL
 
 if TYPE_CHECKING:
     import polars as pl

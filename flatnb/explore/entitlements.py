@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from ..download.async_downloader import AsyncS3Downloader
-from ..download.listing import ObjectSummary
+from ..download.core.listing import ObjectSummary
 from ..download.s3_catalog import S3Catalog
 from ..errors import AccessDeniedError, AuthenticationError
 from ..html import table

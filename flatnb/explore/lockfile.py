@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .. import __version__
-from ..download.listing import ObjectSummary
+from ..download.core.listing import ObjectSummary
 from ..download.targets import PartFile
-from ..frames.cache import SCHEMA_VERSION
 from ..html import table
+from ..load.day_cache import SCHEMA_VERSION
 
 LockStatus = Literal["same", "changed", "gone"]
 

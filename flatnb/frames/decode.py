@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from ..download.gunzip import MAGIC, unpack
+from ..download.gzip_stream import MAGIC, unpack
 
 T = TypeVar("T")
 

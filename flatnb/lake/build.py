@@ -6,22 +6,16 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
-from ..download.events import (
-    BytesReceived,
-    DownloadFailed,
-    DownloadFinished,
-    Listener,
-    SizeKnown,
-)
-from ..download.transfer import Version
+from ..download.core.transfer import Version
+from ..download.events import BytesReceived, DownloadFailed, DownloadFinished, Listener, SizeKnown
 from ..errors import AccessDeniedError, FlatnbError, ObjectNotFoundError
-from ..frames.cache import SCHEMA_VERSION
-from ..lazy.service import Service
-from ..load import Request
-from ..progress import Progress
-from ..report import DayOutcome, Status
+from ..lazy.service_tmp import Service
+from ..load.day_cache import SCHEMA_VERSION
+from ..load.progress import Progress
+from ..load.report import DayOutcome, Status
+from ..load.request import Request
+from .day_task import DayTask, Executor, ManifestRow
 from .manifest import Manifest
-from .task import DayTask, Executor, ManifestRow
 
 
 def tasks_for(

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..download.async_downloader import AsyncS3Downloader
+from ..download.core.transfer import Version
 from ..download.events import Listener
 from ..download.targets import SpillTarget, Target, sync_folder
-from ..download.transfer import Version
 from ..errors import SchemaError
-from ..frames.interrupt import uninterrupted
-from ..frames.read import by_many, read_pieces
-from .place import place_of
-from .task import DayTask, ManifestRow, part_name
+from ..frames.interrupts import uninterrupted
+from ..frames.reader import by_many, read_pieces
+from .day_task import DayTask, ManifestRow, part_name
+from .storage import place_of
 
 if TYPE_CHECKING:
     import polars as pl

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..download.async_downloader import AsyncS3Downloader
 from ..download.events import Listener
 from .convert import convert
-from .task import DayTask, Executor, ManifestRow
+from .day_task import DayTask, Executor, ManifestRow
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -7,11 +7,11 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from ..html import table
+from ..load.report import LoadReport
 from ..market.data_types import get_data_type
-from ..report import LoadReport
+from .day_task import type_folder
 from .manifest import Manifest
-from .place import place_of
-from .task import type_folder
+from .storage import place_of
 
 if TYPE_CHECKING:
     import polars as pl

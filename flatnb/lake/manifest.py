@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 
-from .place import Place
-from .task import DayTask, ManifestRow, day_folder, part_name, type_folder
+from .day_task import DayTask, ManifestRow, day_folder, part_name, type_folder
+from .storage import Place
 
 
 class Manifest:

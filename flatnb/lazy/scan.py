@@ -9,14 +9,14 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from ..download.stats import format_bytes
+from ..download.statistics import format_bytes
 from ..errors import FlatnbWarning, LoadError
-from ..load import Request
+from ..load.report import DayOutcome, LoadReport, list_days
+from ..load.request import Request
 from ..market.calendar import EXCHANGE_TIME_ZONE, trading_days
 from ..market.data_types import DataType, get_data_type
-from ..report import DayOutcome, LoadReport, list_days
-from .pushdown import days_of, tickers_of, tree_of
-from .service import Service
+from .predicate import days_of, tickers_of, tree_of
+from .service_tmp import Service
 
 if TYPE_CHECKING:
     import polars as pl
@@ -112,7 +112,7 @@ def _query(
 
 
 def _selection(tickers: set[str]) -> Any:
-    from ..frames.select import Selection
+    from ..frames.selection import Selection
 
     return Selection(symbols=tuple(sorted(tickers)))
 
@@ -138,7 +138,7 @@ def schema_of(data_type: DataType) -> dict[str, Any]:
     """The columns of a scan: the date, and those that are known of the data type."""
     import polars as pl
 
-    from ..frames.read import empty_day
+    from ..frames.reader import empty_day
 
     return {"date": pl.Date(), **empty_day(data_type).schema}
 

@@ -15,14 +15,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
-from .columns import (
-    COLUMN_TYPES,
-    FORMER_COLUMNS,
-    HEADERS,
-    MAYBE_EMPTY,
-    ColumnType,
-    column_type,
-)
+from .columns import COLUMN_TYPES, FORMER_COLUMNS, HEADERS, MAYBE_EMPTY, ColumnType, column_type
 
 DayRule = Literal["calendar", "listing"]
 """Where a data type's days come from: the US stock exchanges' calendar, or what the bucket has."""

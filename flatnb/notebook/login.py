@@ -6,7 +6,7 @@ import getpass
 from typing import TYPE_CHECKING, Any
 
 from .. import html
-from ..config import keyring_is_there, log_in
+from ..credentials import keyring_is_there, log_in
 from ..errors import CredentialsError
 from .panel import widgets_work
 

@@ -9,7 +9,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from .live import free_of_the_busy_shell
+from .live_view import free_of_the_busy_shell
 
 _HERE = Path(__file__).parent
 

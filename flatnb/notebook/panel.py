@@ -1,4 +1,4 @@
-"""What is shown of a session and of each job; where it is shown is `flatnb.notebook.live`."""
+"""What is shown of a session and of each job; where it is shown is `flatnb.notebook.live_view`."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from ..download.activity import Activity, Moment
-from ..download.stats import Statistics
+from ..download.statistics import Statistics
 from ..html import page
-from ..progress import Bar, JobStatus, in_kernel
-from .figures import job_html, job_text, panel_html, panel_text
+from ..jobs.activity import Activity, Moment
+from ..jobs.rendering import job_html, job_text, panel_html, panel_text
+from ..load.progress import Bar, JobStatus, in_kernel
 
 if TYPE_CHECKING:
-    from ..job import Job
-    from .live import LiveView
+    from ..jobs.job import Job
+    from .live_view import LiveView
 
 BAR_AFTER_S = 0.5
 """A load that takes longer shows how far it is."""
@@ -94,7 +94,7 @@ class Panel:
             If the ``notebook`` extra is not installed.
         """
         if self._view is None:
-            from .live import LiveView
+            from .live_view import LiveView
 
             self._view = LiveView(self)
         return self._view
@@ -200,7 +200,7 @@ class JobDisplay:
 
     def show(self) -> None:
         """Display the job here."""
-        from .live import LiveView
+        from .live_view import LiveView
 
         with self._lock:
             if self._view is None:

@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets
 
-from ..download.stats import format_bytes
+from ..download.statistics import format_bytes
 from ..errors import FlatnbError, LoadCancelledError, LoadError
+from ..explore.plan import Plan, say_time
 from ..html import style
+from ..jobs.rendering import job_html
 from ..market.calendar import EXCHANGE_TIME_ZONE, as_date
-from ..plan import Plan, say_time
-from .choice import Choice, groups
-from .figures import job_html
-from .latest import Latest
-from .live import INTERVAL_S, free_of_the_busy_shell
-from .months import Statuses, month_of, preset
+from .debounce import Latest
+from .live_view import INTERVAL_S, free_of_the_busy_shell
+from .picker_calendar import Statuses, month_of, preset
+from .picker_form import Choice, groups
 
 if TYPE_CHECKING:
-    from ..job import Job
+    from ..jobs.job import Job
     from ..session import FlatSession
 
 LARGE_BYTES = 5 * 10**9
@@ -113,7 +113,7 @@ class Picker:
             self._tell("error", str(error))
 
     def choose(self, **fields: Any) -> None:
-        """Fill in fields from code, by the names of `flatnb.notebook.choice.Choice`.
+        """Fill in fields from code, by the names of `flatnb.notebook.picker_form.Choice`.
 
         Raises
         ------

@@ -21,7 +21,7 @@ _LOADED_BEFORE = (
     "boto3",
     "aioboto3",
     "flatnb.session",
-    "flatnb.frames.read",
+    "flatnb.frames.reader",
     "flatnb.demo",
 )
 

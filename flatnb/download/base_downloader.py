@@ -1,0 +1,201 @@
+"""What both downloaders are: settings, statistics, and where the bytes go in the end."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from ..errors import CredentialsError
+from .core.commands import Core, Latch
+from .core.retry import Context, RetryPolicy
+from .core.transfer import Version, download
+from .drivers.botocore_client import check_endpoint
+from .events import Event, Listener
+from .gzip_stream import unpack
+from .statistics import Statistics, StatisticsDict
+from .targets import FileTarget, MemoryTarget, PartFile, Target
+
+T = TypeVar("T")
+
+LocalPath = str | os.PathLike[str]
+
+
+class Downloader:
+    """The part of a downloader that needs no I/O; see its two subclasses."""
+
+    def __init__(
+        self,
+        credentials: Mapping[str, str],
+        endpoint_url: str,
+        max_retries: int,
+        timeout: float,
+        max_pool_connections: int,
+        backoff_s: float,
+        listener: Listener | None,
+        max_unpacked_bytes: int | None,
+        new_latch: Callable[[], Latch],
+    ) -> None:
+        check_endpoint(endpoint_url)
+        check_at_least("max_retries", max_retries, 0)
+        check_at_least("max_pool_connections", max_pool_connections, 1)
+        if max_unpacked_bytes is not None:
+            check_at_least("max_unpacked_bytes", max_unpacked_bytes, 1)
+        _check_positive("timeout", timeout)
+        _check_positive("backoff_s", backoff_s)
+        self.endpoint_url = endpoint_url
+        self.max_retries = max_retries
+        self.timeout = timeout
+        self.max_pool_connections = max_pool_connections
+        self.max_unpacked_bytes = max_unpacked_bytes
+        self.statistics = Statistics()
+        self._credentials = _checked(credentials)
+        self._listener = listener
+        self._context = Context(
+            policy=RetryPolicy(max_retries, backoff_s, deadline_s=timeout * (max_retries + 1)),
+            emit=self.emit,
+            timeout_s=timeout,
+            new_latch=new_latch,
+        )
+
+    def emit(self, event: Event) -> None:
+        """Tell the statistics and the listener of an event."""
+        self.statistics(event)
+        if self._listener is not None:
+            self._listener(event)
+
+    def _context_with(self, listener: Listener | None) -> Context:
+        """The context of one download that has a listener of its own besides."""
+        if listener is None:
+            return self._context
+
+        def emit(event: Event) -> None:
+            self.emit(event)
+            listener(event)
+
+        return replace(self._context, emit=emit)
+
+    def get_statistics(self) -> StatisticsDict:
+        """Count of downloads, retries, and the success rate since the start or the last reset.
+
+        Returns
+        -------
+        dict
+            ``total_downloads`` (ended or running), ``successful_downloads``,
+            ``failed_downloads``, ``total_retries`` (each request made again counts once, also
+            those of listings) and ``success_rate`` (0.0 to 1.0, of the downloads that ended).
+        """
+        return self.statistics.as_dict()
+
+    def reset_statistics(self) -> None:
+        """Count from zero again."""
+        self.statistics.reset()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError(f"{type(self).__name__} is not pickled: it holds credentials")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(endpoint_url={self.endpoint_url!r})"
+
+    def _to_memory(self, bucket: str, key: str, decompress: bool) -> Core[io.BytesIO]:
+        finish = partial(_into_bytes_io, key, decompress, self.max_unpacked_bytes)
+        return download(self._context, *checked_name(bucket, key), MemoryTarget(), finish)
+
+    def _to_file(
+        self, bucket: str, key: str, local_path: LocalPath, decompress: bool
+    ) -> Core[None]:
+        bucket, key = checked_name(bucket, key)
+        target = FileTarget(Path(local_path))
+        finish = partial(_into_file, key, decompress, self.max_unpacked_bytes)
+        yield from download(self._context, bucket, key, target, finish)
+
+
+def _is_gzip(key: str, target: Target) -> bool:
+    """Whether to unpack: by the key's ending, or else by the content's first bytes."""
+    return key.endswith(".gz") or bytes(next(target.chunks(), b"")[:2]) == b"\x1f\x8b"
+
+
+def _into_bytes_io(
+    key: str,
+    decompress: bool,
+    max_unpacked_bytes: int | None,
+    target: MemoryTarget,
+    _: Version | None,
+) -> io.BytesIO:
+    if not _is_gzip(key, target):
+        return io.BytesIO(target.buffer)
+    # What is asked for packed is unpacked all the same, block by block, to verify it.
+    blocks = unpack(target.chunks(), max_unpacked_bytes=max_unpacked_bytes)
+    if decompress:
+        return io.BytesIO(b"".join(blocks))
+    _exhaust(blocks)
+    return io.BytesIO(target.buffer)
+
+
+def _into_file(
+    key: str,
+    decompress: bool,
+    max_unpacked_bytes: int | None,
+    target: FileTarget,
+    _: Version | None,
+) -> None:
+    if not _is_gzip(key, target):
+        target.commit()
+        return
+    blocks = unpack(target.chunks(), max_unpacked_bytes=max_unpacked_bytes)
+    if not decompress:
+        _exhaust(blocks)
+        target.commit()
+        return
+    unpacked = PartFile(target.path)
+    try:
+        offset = 0
+        for block in blocks:
+            unpacked.write(offset, block)
+            offset += len(block)
+        unpacked.commit()
+    finally:
+        unpacked.abort()
+    target.abort()  # the packed bytes have done their work; after an error the core aborts
+
+
+def _exhaust(blocks: Iterator[bytes]) -> None:
+    """Unpack for the checks alone."""
+    for _ in blocks:
+        pass
+
+
+def _checked(credentials: Mapping[str, str]) -> dict[str, str]:
+    """A copy of the pair; the message of an error names no value."""
+    pair = {}
+    for name in ("access_key_id", "secret_access_key"):
+        value = credentials.get(name) if isinstance(credentials, Mapping) else None
+        if not isinstance(value, str) or not value.strip():
+            raise CredentialsError(
+                f"credentials has no {name!r}; give "
+                "{'access_key_id': …, 'secret_access_key': …}, both non-empty strings"
+            )
+        pair[name] = value.strip()
+    return pair
+
+
+def checked_name(bucket: str, key: str) -> tuple[str, str]:
+    for parameter, value in (("bucket", bucket), ("key", key)):
+        if not isinstance(value, str) or not value:
+            raise ValueError(f"{parameter}={value!r} must be a non-empty string")
+    return bucket, key
+
+
+def check_at_least(parameter: str, value: int, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{parameter}={value!r} must be an integer of at least {least}")
+
+
+def _check_positive(parameter: str, value: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+        raise ValueError(f"{parameter}={value!r} must be a positive number of seconds")

@@ -1,0 +1,1 @@
+"""The transfer protocol without I/O: commands, retries, parts, listings."""

@@ -1,0 +1,91 @@
+"""What an option's symbol says, as columns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..market.option_symbols import PREFIX, STRIKE_UNITS, SYMBOL_PATTERN, TAIL
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Frame = TypeVar("Frame")
+
+FIELDS = ("root", "expiry", "option_type", "strike")
+
+
+def with_option_fields(frame: Frame) -> Frame:
+    """Add what the symbols in the column ``ticker`` say, read from the right.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame, polars.LazyFrame or pandas.DataFrame
+        With a column ``ticker`` of OCC symbols, with or without ``O:``.
+
+    Returns
+    -------
+    polars.DataFrame, polars.LazyFrame or pandas.DataFrame
+        The same rows with the columns ``root`` (``"SPY"``), ``expiry`` (a date), ``option_type``
+        (``"call"`` or ``"put"``) and ``strike`` (dollars) besides; all four are null where a
+        ticker is no option.
+
+    Raises
+    ------
+    ValueError
+        If there is no column ``ticker``, or it is no frame.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> with_option_fields(pl.DataFrame({"ticker": ["O:SPY240119P00475500"]})).row(0)
+    ('O:SPY240119P00475500', 'SPY', datetime.date(2024, 1, 19), 'put', 475.5)
+    """
+    import polars as pl
+
+    given: Any = frame
+    if isinstance(given, (pl.DataFrame, pl.LazyFrame)):
+        _check(given.collect_schema().names())
+        return given.with_columns(option_fields())  # type: ignore[return-value]
+    if not hasattr(given, "assign"):
+        raise ValueError(f"frame={type(frame).__name__} is neither a polars nor a pandas frame")
+    _check(list(given.columns))
+    tickers = pl.Series("ticker", given["ticker"].astype(object).tolist(), dtype=pl.String)
+    fields = tickers.to_frame().select(option_fields()).to_pandas().set_axis(given.index)
+    assigned: Frame = given.assign(**{name: fields[name] for name in FIELDS})
+    return assigned
+
+
+def _check(columns: list[str]) -> None:
+    if "ticker" not in columns:
+        raise ValueError(f"frame has no column 'ticker'; it has {', '.join(columns)}")
+
+
+def option_fields() -> list[pl.Expr]:
+    """The four columns, of the column ``ticker``."""
+    import polars as pl
+
+    ticker = pl.col("ticker")
+    expiry = (pl.lit("20") + ticker.str.slice(-TAIL, 6)).str.to_date("%Y%m%d", strict=False)
+    is_option = ticker.str.contains(f"^{SYMBOL_PATTERN}$") & expiry.is_not_null()
+    fields = {
+        "root": ticker.str.strip_prefix(PREFIX).str.head(-TAIL),
+        "expiry": expiry,
+        "option_type": option_type(),
+        "strike": strike_units() / STRIKE_UNITS,
+    }
+    return [pl.when(is_option).then(field).alias(name) for name, field in fields.items()]
+
+
+def option_type() -> pl.Expr:
+    """``"call"`` or ``"put"``."""
+    import polars as pl
+
+    is_call = pl.col("ticker").str.slice(-9, 1) == "C"
+    return pl.when(is_call).then(pl.lit("call")).otherwise(pl.lit("put"))
+
+
+def strike_units() -> pl.Expr:
+    """The strike in thousandths of a dollar."""
+    import polars as pl
+
+    return pl.col("ticker").str.slice(-8).cast(pl.Int64, strict=False)

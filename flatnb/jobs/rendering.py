@@ -1,0 +1,235 @@
+"""What panel and jobs look like: as HTML and as text; pure, so that all of it can be asserted.
+
+The same HTML is shown by the widget while something runs and kept in the notebook afterwards. It
+is made of tables, lists and progress bars, which can be read where a viewer drops the style.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from ..download.statistics import Totals, format_bytes
+from ..html import escape
+from ..load.progress import JobState, JobStatus
+from ..market.data_types import find_data_type
+from .activity import Failure, Moment, RunningFile
+
+FILES = 8
+"""So many running files have a row of their own."""
+
+Look = Literal["idle", "partly"] | JobState
+"""How a job or a panel looks; ``"partly"``: done, but for some files."""
+
+_STATES = {
+    "idle": "idle",
+    "partly": "done, with failures",
+    "running": "loading",
+    "cancelling": "cancelling …",
+    "done": "done",
+    "cancelled": "cancelled",
+    "failed": "failed",
+}
+
+
+def panel_html(
+    title: str, totals: Totals, moment: Moment, jobs: Sequence[JobStatus], live: bool = False
+) -> str:
+    """The whole panel; ``live`` adds what only works while a kernel listens: Cancel."""
+    state = _panel_state(moment, jobs)
+    return "".join(
+        [
+            f'<div class="flatnb-head"><b>flatnb</b><span class="flatnb-dim">{escape(title)}</span>'
+            f'<span role="status" class="flatnb-state flatnb-{state}">'
+            f"{_STATES[state]}</span></div>",
+            *(job_html(job, moment.bytes_per_s, live) for job in jobs),
+            _figures_html(totals, moment),
+            _line_html(moment),
+            _files_html(moment.running),
+            _failures_html(moment.failures),
+        ]
+    )
+
+
+def panel_text(title: str, totals: Totals, moment: Moment, jobs: Sequence[JobStatus]) -> str:
+    """The panel where there is no HTML."""
+    lines = [f"flatnb – {title} – {_panel_state(moment, jobs)}"]
+    lines += [f"  {job_text(job, moment.bytes_per_s)}" for job in jobs]
+    lines.append("  " + ", ".join(f"{name}: {value}" for name, value in figures(totals, moment)))
+    lines += [
+        f"  failed: {short_key(failure.key)}: {failure.reason}" for failure in moment.failures
+    ]
+    return "\n".join(lines)
+
+
+def figures(totals: Totals, moment: Moment) -> list[tuple[str, str]]:
+    """Names and values of the panel's figures; what was cancelled has not failed."""
+    failed = totals.failed - totals.cancelled
+    ended = totals.successful + failed
+    return [
+        ("Done", f"{totals.successful:,}"),
+        ("Running", f"{totals.running:,}"),
+        ("Failed", f"{failed:,}"),
+        ("Received", format_bytes(totals.received_bytes - totals.discarded_bytes)),
+        ("Rate now", f"{format_bytes(moment.bytes_per_s)}/s" if totals.running else "–"),
+        ("Mean rate", f"{format_bytes(totals.bytes_per_s)}/s" if totals.busy_s else "–"),
+        ("Retries", f"{totals.retries:,}"),
+        ("Cached", f"{totals.cache_hits:,}"),
+        ("Success", f"{totals.successful / ended:.0%}" if ended else "–"),
+    ]
+
+
+def job_html(job: JobStatus, bytes_per_s: float = 0.0, live: bool = False) -> str:
+    """One job: its name, how far it is, a bar, and Cancel."""
+    look, share = _look(job), _share(job)
+    button = ""
+    if live and not job.is_done:
+        button = (
+            f'<button type="button" data-action="cancel" data-id="{job.number}"'
+            f' aria-label="Cancel {escape(job.name)}"'
+            f"{' disabled' if look == 'cancelling' else ''}>Cancel</button>"
+        )
+    failed = f'<div class="flatnb-bad">{escape(job.error)}</div>' if job.error else ""
+    return (
+        f'<div class="flatnb-job"><div class="flatnb-row"><b>{escape(job.name)}</b>'
+        f'<span class="flatnb-dim">{escape(_job_words(job, bytes_per_s))}</span>{button}</div>'
+        f'<progress class="flatnb-{look}" max="100" value="{share:.0f}"'
+        f' aria-label="{escape(job.name)}">{share:.0f}%</progress>{failed}</div>'
+    )
+
+
+def job_text(job: JobStatus, bytes_per_s: float = 0.0) -> str:
+    """One job in a line."""
+    return f"{job.name}: {job.state}, {_job_words(job, bytes_per_s)}"
+
+
+def eta_s(job: JobStatus, bytes_per_s: float) -> float | None:
+    """Seconds that a job's remaining bytes take at this rate; None if that is unknown."""
+    left = job.progress.expected_bytes - job.progress.received_bytes
+    return left / bytes_per_s if bytes_per_s > 0 and left > 0 else None
+
+
+def short_key(key: str) -> str:
+    """A key as people call it: data type and day."""
+    parts = key.removesuffix(".csv.gz").split("/")
+    data_type = find_data_type(parts[0], parts[1]) if len(parts) > 2 else None
+    return f"{data_type.name} {parts[-1]}" if data_type else key
+
+
+def _look(job: JobStatus) -> Look:
+    return "partly" if job.state == "done" and job.progress.failed else job.state
+
+
+def _panel_state(moment: Moment, jobs: Sequence[JobStatus]) -> Look:
+    states = [job.state for job in jobs if not job.is_done]
+    if states or moment.running:
+        return "cancelling" if states and set(states) == {"cancelling"} else "running"
+    return _look(jobs[-1]) if jobs else "idle"
+
+
+def _share(job: JobStatus) -> float:
+    """How much of a job is done, in percent."""
+    progress = job.progress
+    if job.state == "done":
+        return 100.0
+    expected = progress.expected_bytes
+    # The last percent is the frame, which is put together when all files are here.
+    return min(99.0, 100.0 * progress.received_bytes / expected) if expected else 0.0
+
+
+def _job_words(job: JobStatus, bytes_per_s: float) -> str:
+    progress = job.progress
+    come = progress.ended - progress.failed
+    words = [f"{come} of {progress.files} files"] if progress.files else []
+    if progress.failed:
+        words.append(f"{progress.failed} failed")
+    if progress.cached:
+        words.append(f"{progress.cached} from cache")
+    if progress.received_bytes:
+        received = format_bytes(progress.received_bytes)
+        expected = format_bytes(progress.expected_bytes)
+        words.append(received if job.is_done else f"{received} of {expected}")
+    if job.is_done:
+        words.append(f"{_STATES[job.state]} in {format_seconds(job.elapsed_s)}")
+    elif job.state == "cancelling":
+        words.append("cancelling …")
+    elif not words:
+        words.append("looking up the days")
+    elif progress.files and progress.ended >= progress.files:
+        words.append("putting the frame together")
+    elif (left := eta_s(job, bytes_per_s)) is not None:
+        words.append(f"{format_seconds(left)} left")
+    return " · ".join(words)
+
+
+def format_seconds(seconds: float) -> str:
+    """A span of time as people read it: ``format_seconds(75)`` is 1 min 15 s."""
+    if seconds < 0.95:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+    return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def _figures_html(totals: Totals, moment: Moment) -> str:
+    pairs = figures(totals, moment)
+    heads = "".join(f'<th scope="col">{name}</th>' for name, _ in pairs)
+    marks = {"Failed": ' class="flatnb-bad"'} if totals.failed > totals.cancelled else {}
+    cells = "".join(f"<td{marks.get(name, '')}>{value}</td>" for name, value in pairs)
+    return (
+        '<table class="flatnb-figures" aria-label="Totals of this session">'
+        f"<thead><tr>{heads}</tr></thead><tbody><tr>{cells}</tr></tbody></table>"
+    )
+
+
+def _line_html(moment: Moment) -> str:
+    """The rate over time: a small line, whose figures are in its label."""
+    if len(moment.line) < 2 or not any(moment.line):
+        return ""
+    peak = max(moment.line)
+    step = 600 / (len(moment.line) - 1)
+    points = " ".join(
+        f"{index * step:.0f},{38 - 36 * rate / peak:.0f}" for index, rate in enumerate(moment.line)
+    )
+    label = f"Rate over time, at most {format_bytes(peak)}/s"
+    return (
+        f'<svg class="flatnb-line" viewBox="0 0 600 40" preserveAspectRatio="none" role="img"'
+        f' aria-label="{label}"><title>{label}</title>'
+        f'<polygon points="0,40 {points} 600,40"/><polyline points="{points}"/></svg>'
+    )
+
+
+def _files_html(running: Sequence[RunningFile]) -> str:
+    if not running:
+        return ""
+    rows = "".join(_file_html(file) for file in running[:FILES])
+    more = len(running) - FILES
+    note = f'<div class="flatnb-dim">… and {more} more</div>' if more > 0 else ""
+    return f'<table class="flatnb-files" aria-label="Running files">{rows}</table>{note}'
+
+
+def _file_html(file: RunningFile) -> str:
+    name = escape(short_key(file.key))
+    size = file.size_bytes
+    share = min(100.0, 100.0 * file.received_bytes / size) if size else 0.0
+    known = f"{format_bytes(file.received_bytes)} of {format_bytes(size)}" if size else "waiting"
+    retries = f'<td class="flatnb-bad">{file.retries} retries</td>' if file.retries else ""
+    return (
+        f'<tr><th scope="row">{name}</th><td><progress max="100" value="{share:.0f}"'
+        f' aria-label="{name}">{share:.0f}%</progress></td>'
+        f"<td>{known}</td>{retries}</tr>"
+    )
+
+
+def _failures_html(failures: Sequence[Failure]) -> str:
+    if not failures:
+        return ""
+    rows = "".join(
+        f'<tr><th scope="row">{escape(short_key(failure.key))}</th>'
+        f'<td class="flatnb-bad">{escape(failure.reason)}</td></tr>'
+        for failure in failures
+    )
+    return f'<table class="flatnb-files" aria-label="Last failures">{rows}</table>'

@@ -1,0 +1,118 @@
+"""What became of every day of a load."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import groupby
+from typing import Literal
+
+from .. import html
+from ..download.statistics import format_bytes
+
+Status = Literal["loaded", "cached", "replaced", "missing", "forbidden", "failed"]
+STATUSES: tuple[Status, ...] = (
+    "cached",
+    "loaded",
+    "replaced",
+    "missing",
+    "forbidden",
+    "failed",
+)
+"""All statuses, the most important last."""
+HERE: tuple[Status, ...] = ("loaded", "cached", "replaced")
+"""The statuses of days that are in the frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayOutcome:
+    """One day of a load.
+
+    Attributes
+    ----------
+    date, key
+        The day and its file.
+    status
+        ``"loaded"``: downloaded; ``"cached"``: here from before; ``"replaced"``: here from
+        before, but downloaded again as the vendor has a newer file; ``"missing"``: there is no
+        file; ``"forbidden"``: the keys do not reach it; ``"failed"``: anything else.
+    reason
+        Why the day is not in the frame; if it is, what is odd about it, mostly nothing.
+    size_bytes
+        Size of the file in the bucket; 0 if the day is not in the frame.
+    rows
+        Rows in the frame, after the selection of symbols.
+    etag
+        The version of the file; empty if the day is not in the frame or the service tells none.
+    """
+
+    date: date
+    key: str
+    status: Status
+    reason: str = ""
+    size_bytes: int = 0
+    rows: int = 0
+    etag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What became of every day of a load, in the order of the days."""
+
+    data_type: str
+    days: tuple[DayOutcome, ...]
+
+    def __iter__(self) -> Iterator[DayOutcome]:
+        return iter(self.days)
+
+    def __len__(self) -> int:
+        return len(self.days)
+
+    def with_status(self, *statuses: Status) -> list[DayOutcome]:
+        """The days with one of these statuses."""
+        return [day for day in self.days if day.status in statuses]
+
+    def __repr__(self) -> str:
+        counts = Counter(day.status for day in self.days)
+        states = ", ".join(f"{count} {status}" for status, count in counts.items()) or "no days"
+        lines = [f"{self.data_type}: {states}; {self._size}"]
+        lines += list_days([day for day in self.days if day.reason])
+        return "\n".join(lines)
+
+    @property
+    def _size(self) -> str:
+        size = format_bytes(sum(day.size_bytes for day in self.days))
+        return f"{size}, {sum(day.rows for day in self.days):,} rows"
+
+    def _repr_html_(self) -> str:
+        odd = groupby(self.days, key=lambda day: (day.status, day.reason))
+        rows = [
+            (_span([day.date for day in days]), *status_and_reason)
+            for status_and_reason, days in odd
+            if status_and_reason[1]
+        ]
+        more = f"… and {len(rows) - MOST_DAYS} more" if len(rows) > MOST_DAYS else ""
+        return html.page(
+            html.head(self.data_type, f"{len(self)} days · {self._size}")
+            + html.heat_map({day.date: day.status for day in self.days}, STATUSES)
+            + (html.rows_html(rows[:MOST_DAYS], ("day", "status", "reason")) if rows else "")
+            + more
+        )
+
+
+MOST_DAYS = 20
+"""So many days with a reason are listed; the others are counted."""
+
+
+def _span(days: Sequence[date]) -> str:
+    return f"{days[0]} … {days[-1]} ({len(days)} days)" if len(days) > 1 else str(days[0])
+
+
+def list_days(days: Sequence[DayOutcome], most: int = MOST_DAYS) -> list[str]:
+    """One line a day, for messages; what is past ``most`` is counted."""
+    lines = [f"  {day.date} {day.status}: {day.reason}" for day in days[:most]]
+    if len(days) > most:
+        lines.append(f"  … and {len(days) - most} more")
+    return lines
