@@ -19,9 +19,9 @@ from .jobs.activity import Activity
 from .jobs.job import Job, LoopThread
 from .lake.writer import Lakes
 from .lazy.scanner import Lazy
-from .load.cache_policy import Keeping, Revalidate
+from .load.cache_policy import CachePolicy, Revalidate
 from .load.day_cache import DayCache
-from .load.day_loader import SMALL_DAYS_AT_ONCE, DayLoader, Loaded
+from .load.day_loader import SMALL_DAYS_AT_ONCE, DayLoader, LoadResult
 from .load.progress import Progress
 from .load.report import LoadReport
 from .load.request import Between, Missing, Request, RequestOptions, deliver
@@ -97,7 +97,7 @@ class FlatSession(Exploring, Examining, Lazy, Lakes, NotebookMethods, Chains):
         cache: bool | str | os.PathLike[str] = True,
         revalidate: Revalidate = "recent",
         offline: bool = False,
-        max_unpacked_bytes: int | None = None,
+        max_decompressed_bytes: int | None = None,
     ) -> None:
         self._credentials = find_credentials(access_key_id, secret_access_key, profile=profile)
         self.catalog = S3Catalog(bucket, options_root)
@@ -113,11 +113,11 @@ class FlatSession(Exploring, Examining, Lazy, Lakes, NotebookMethods, Chains):
             max_pool_connections,
             max_concurrent or SMALL_DAYS_AT_ONCE,
             listener=activity,
-            max_unpacked_bytes=max_unpacked_bytes,
+            max_decompressed_bytes=max_decompressed_bytes,
         )
         self._max_concurrent = max_concurrent
         self._panel = Panel(endpoint_url, self.downloader.statistics, activity)
-        self._keeping = Keeping.checked(cache, revalidate, offline, endpoint_url, bucket)
+        self._keeping = CachePolicy.checked(cache, revalidate, offline, endpoint_url, bucket)
         self._server: DemoServer | None = None
         self._finalizer = weakref.finalize(self, _close, self._threads, None)
 
@@ -358,7 +358,7 @@ class FlatSession(Exploring, Examining, Lazy, Lakes, NotebookMethods, Chains):
         self._panel.follow(job, progress)
         return job
 
-    async def _load(self, request: Request, progress: Progress) -> Loaded:
+    async def _load(self, request: Request, progress: Progress) -> LoadResult:
         loader = DayLoader(
             self.downloader, self.catalog, self._keeping, request, progress, self._max_concurrent
         )

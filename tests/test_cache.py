@@ -10,11 +10,11 @@ from typing import Any
 
 import polars as pl
 import pytest
-from flatnb.load.request.day_cache import DayCache, cache_folder
 from polars.testing import assert_frame_equal
 
 from flatnb import FlatnbWarning, FlatSession, LoadError, S3Catalog
-from flatnb.download.core.transfer import Version
+from flatnb.download.core.transfer import ObjectVersion
+from flatnb.load.day_cache import DayCache, cache_folder
 from flatnb.market.calendar import trading_days
 from tests.servers import faults
 from tests.servers.csv_payloads import extra_column
@@ -212,8 +212,11 @@ def test_two_writers_leave_one_whole_entry(tmp_path: Path) -> None:
     cache = DayCache(tmp_path)
     for n in range(3):
         cache.store(
-            "a/b.csv.gz", Version(n, f'"{n}"'), pl.DataFrame({"ticker": [str(n)]}), columns="c"
+            "a/b.csv.gz",
+            ObjectVersion(n, f'"{n}"'),
+            pl.DataFrame({"ticker": [str(n)]}),
+            columns="c",
         )
     assert cache.version("a/b.csv.gz", "other") is None
-    assert cache.version("a/b.csv.gz", "c") == Version(2, '"2"')
+    assert cache.version("a/b.csv.gz", "c") == ObjectVersion(2, '"2"')
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.parquet"]

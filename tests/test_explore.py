@@ -11,7 +11,7 @@ import pytest
 
 from flatnb import AccessDeniedError, FlatSession, LoadError, S3Catalog
 from flatnb.demo import DemoServer
-from flatnb.load.request import day_cache as cache
+from flatnb.load import day_cache as cache
 from tests.servers import faults
 from tests.servers.fault_s3 import FaultServer
 from tests.servers.payloads import day_csv, gz

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from datetime import date, timedelta
 
-from flatnb.load.request.report import STATUSES, DayOutcome, LoadReport
-
 from flatnb.html import MONTHS, facts, heat_map, table
+from flatnb.load.report import STATUSES, DayOutcome, LoadReport
 from flatnb.market.calendar import trading_days
 
 

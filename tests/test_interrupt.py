@@ -12,10 +12,10 @@ import os, signal, sys, threading, time
 # polars puts a handler of its own before Python's when it is imported.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 import polars as pl
-from flatnb.frames.interrupts import uninterrupted
+from flatnb.frames.interrupts import retry_on_interrupt
 
 text = b"a,b\\n" + b"x,1.5\\n" * 1_000_000
-read = uninterrupted(pl.read_csv) if sys.argv[1] == "guarded" else pl.read_csv
+read = retry_on_interrupt(pl.read_csv) if sys.argv[1] == "guarded" else pl.read_csv
 ended, interrupts = [], []
 
 def work():

@@ -25,7 +25,7 @@ RECOVERABLE = (*faults.CUTS, *faults.STATUSES, *faults.LIES, *faults.SILENT, *fa
 Row = tuple[Any, ...]
 
 
-def rows_of(days: list[date]) -> list[Row]:
+def prefilter(days: list[date]) -> list[Row]:
     """What the csv module makes of the days' files."""
     found: list[Row] = []
     for day in days:
@@ -62,7 +62,7 @@ def test_what_can_be_healed_is(
     for day, fault in zip(days, RECOVERABLE, strict=True):
         fault_server.put(KEY_OF[day], gz(day_csv(key=KEY_OF[day])))
         fault_server.script(KEY_OF[day], [fault])
-    expected = [row for row in rows_of(days) if symbols is None or row[1] in symbols]
+    expected = [row for row in prefilter(days) if symbols is None or row[1] in symbols]
     assert rows_in(load(fault_session, days, frame, symbols=symbols)) == expected
     assert [key for key in KEY_OF.values() if fault_server.pending_faults(key)] == []
 
@@ -96,7 +96,7 @@ def test_what_cannot_be_healed_is_told(
         day: status for day, (status, _) in bad.items()
     }
     assert all(outcomes[day].reason for day in bad)
-    expected = [row for row in rows_of(good) if symbols is None or row[1] in symbols]
+    expected = [row for row in prefilter(good) if symbols is None or row[1] in symbols]
     assert rows_in(caught.value.frame) == expected
 
 
@@ -117,4 +117,4 @@ def test_what_is_only_unusual_reads_the_same(
     days = DAYS[: len(files)]
     for day, change in zip(days, files, strict=True):
         fault_server.put(KEY_OF[day], change(day_csv(key=KEY_OF[day])))
-    assert rows_in(load(fault_session, days, frame)) == rows_of(days)
+    assert rows_in(load(fault_session, days, frame)) == prefilter(days)

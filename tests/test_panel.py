@@ -7,7 +7,6 @@ import time
 from html.parser import HTMLParser
 
 import pytest
-from flatnb.load.request.progress import JobStatus, Progress
 
 from flatnb import FlatSession
 from flatnb.demo import DemoServer
@@ -22,7 +21,7 @@ from flatnb.download.events import (
 )
 from flatnb.download.statistics import Statistics
 from flatnb.errors import LoadCancelledError, LoadError
-from flatnb.jobs.activity import FAILURES, POINTS, Activity, Failure, RunningFile, Throughput
+from flatnb.jobs.activity import FAILURES, POINTS, Activity, FailedFile, RunningFile, Throughput
 from flatnb.jobs.rendering import (
     FILES,
     eta_s,
@@ -32,6 +31,7 @@ from flatnb.jobs.rendering import (
     job_text,
     short_key,
 )
+from flatnb.load.progress import JobStatus, Progress
 from flatnb.notebook.live_view import INTERVAL_S, LiveView
 from flatnb.notebook.panel import Panel
 from tests.servers import faults
@@ -108,16 +108,16 @@ def test_what_is_running() -> None:
         Retried("b", "a listing", 1, 0.5, "503"),
     ]:
         activity(event)
-    assert activity.moment.running == (RunningFile("x", 1000, 500, 1), RunningFile("y"))
+    assert activity.snapshot.running == (RunningFile("x", 1000, 500, 1), RunningFile("y"))
     activity(DownloadFinished("b", "x", 1000, 1.0))
     activity(DownloadFailed("b", "y", "cancelled", 1.0))
-    assert activity.moment.running == ()
-    assert activity.moment.failures == ()
+    assert activity.snapshot.running == ()
+    assert activity.snapshot.failures == ()
     for number in range(FAILURES + 1):
         activity(DownloadStarted("b", str(number)))
         activity(DownloadFailed("b", str(number), "404", 1.0))
-    assert activity.moment.failures[0] == Failure(str(FAILURES), "404")
-    assert len(activity.moment.failures) == FAILURES
+    assert activity.snapshot.failures[0] == FailedFile(str(FAILURES), "404")
+    assert len(activity.snapshot.failures) == FAILURES
 
 
 def test_the_rate_is_smooth_and_ends() -> None:
@@ -128,11 +128,11 @@ def test_the_rate_is_smooth_and_ends() -> None:
     for _ in range(100):
         clock.now += 0.1
         activity(BytesReceived("b", "x", 500))
-    assert activity.moment.bytes_per_s == pytest.approx(5000, rel=0.05)
+    assert activity.snapshot.bytes_per_s == pytest.approx(5000, rel=0.05)
     clock.now += 1.5  # nothing comes
-    assert activity.moment.bytes_per_s == pytest.approx(2500, rel=0.1)
+    assert activity.snapshot.bytes_per_s == pytest.approx(2500, rel=0.1)
     activity(DownloadFinished("b", "x", 50_000, 11.5))
-    assert activity.moment.bytes_per_s == 0.0
+    assert activity.snapshot.bytes_per_s == 0.0
 
 
 def test_the_line_keeps_all_bytes_in_few_points() -> None:
@@ -180,7 +180,7 @@ def test_seconds_as_people_read_them(seconds: float, words: str) -> None:
 def test_an_idle_panel() -> None:
     """Nothing has happened yet: no rate, no line, no lists."""
     panel, activity, statistics = make_panel(Clock())
-    assert dict(figures(statistics.totals, activity.moment)) == {
+    assert dict(figures(statistics.totals, activity.snapshot)) == {
         "Done": "0",
         "Running": "0",
         "Failed": "0",

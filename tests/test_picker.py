@@ -14,10 +14,10 @@ from polars.testing import assert_frame_equal
 
 from flatnb import DATA_TYPES, FlatSession
 from flatnb.demo import DemoServer
-from flatnb.notebook.debounce import Latest
+from flatnb.notebook.debounce import Debouncer
 from flatnb.notebook.picker import Picker, estimate_of
 from flatnb.notebook.picker_calendar import look_of, month_of, preset
-from flatnb.notebook.picker_form import Choice, groups
+from flatnb.notebook.picker_form import PickerForm, groups
 from tests.servers import faults
 from tests.servers.fault_s3 import FaultServer
 from tests.servers.payloads import DAY_KEY, day_csv, gz
@@ -132,7 +132,7 @@ def test_what_is_wrong_is_said(picker: Picker, message: dict[str, Any], words: s
 
 def test_messages_that_make_no_sense(picker: Picker) -> None:
     """Are said, and change nothing."""
-    before = picker.choice
+    before = picker.form
     for message in (
         {"action": "set", "name": "nothing", "value": "x"},
         {"action": "set", "name": "symbols", "value": 3},
@@ -143,7 +143,7 @@ def test_messages_that_make_no_sense(picker: Picker) -> None:
     ):
         picker.receive(message)
         assert picker.widget.message["kind"] == "error"
-    assert picker.choice == before
+    assert picker.form == before
 
 
 def test_a_cancelled_load(fault_server: FaultServer) -> None:
@@ -255,8 +255,8 @@ def test_typed_dates_turn_the_calendar(picker: Picker) -> None:
     picker.receive({"action": "month", "year": 2024, "month": 1})
     assert [month["title"] for month in picker.widget.months] == ["December 2023", "January 2024"]
     picker.receive({"action": "preset", "name": "day"})
-    assert picker.choice.start == picker.choice.end
-    assert picker.choice.end in looks(picker)
+    assert picker.form.start == picker.form.end
+    assert picker.form.end in looks(picker)
 
 
 def test_all_data_types_are_offered() -> None:
@@ -277,17 +277,17 @@ def test_a_lot_is_warned_of(session: FlatSession) -> None:
 
 def test_a_session_in_a_variable_of_another_name() -> None:
     """The code can be had for it."""
-    assert Choice(start="a", end="b").code("s") == 'df = s.load("stocks_daily", "a", "b")'
+    assert PickerForm(start="a", end="b").code("s") == 'df = s.load("stocks_daily", "a", "b")'
 
 
 def test_only_the_latest_wish_is_done() -> None:
     """After a pause; what came in between never begins, and the thread ends."""
-    latest, done = Latest(quiet_s=0.05), []
+    latest, done = Debouncer(quiet_s=0.05), []
     for n in range(5):
-        latest.wish(lambda n=n: done.append(n))
+        latest.submit(lambda n=n: done.append(n))
     wait(lambda: latest.is_idle)
     assert done == [4]
-    latest.wish(lambda: done.append(5))
+    latest.submit(lambda: done.append(5))
     wait(lambda: latest.is_idle)
     assert done == [4, 5]
 

@@ -11,7 +11,7 @@ import pytest
 from flatnb import FlatSession, S3Catalog, TransferError
 from flatnb.market.calendar import trading_days
 from flatnb.market.data_types import DATA_TYPES
-from flatnb.market.known_issues import is_published, known_fault
+from flatnb.market.known_issues import is_published, known_issue
 from tests.servers import faults
 from tests.servers.fault_s3 import FaultServer
 from tests.servers.payloads import day_csv, gz
@@ -124,7 +124,7 @@ def test_when_files_are_complete(now: str, expected: bool) -> None:
 )
 def test_days_of_public_reports(data_type: str, day: date, words: str) -> None:
     """A plan tells of them."""
-    told = known_fault(DATA_TYPES[data_type], day)
+    told = known_issue(DATA_TYPES[data_type], day)
     assert words in told
     assert bool(words) == bool(told)
 

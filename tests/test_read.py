@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flatnb import DATA_TYPES, SchemaError
-from flatnb.download.gzip_stream import GzipFault, unpack
+from flatnb.download.gzip_stream import GzipError, decompress_stream
 from flatnb.frames import reader as frames_read
 from flatnb.frames.reader import empty_day
 from flatnb.frames.selection import Selection
@@ -147,7 +147,7 @@ def test_sound_gzip(name: str) -> None:
 @pytest.mark.parametrize("name", DAMAGED_GZIP)
 def test_damaged_gzip(name: str) -> None:
     """Never data."""
-    with pytest.raises(GzipFault):
+    with pytest.raises(GzipError):
         read_day(DAMAGED_GZIP[name](CSV), DAILY, key=DAY_KEY)
 
 
@@ -158,8 +158,8 @@ def test_plain_csv() -> None:
 
 def test_a_bomb_is_refused() -> None:
     """The error says what to raise."""
-    with pytest.raises(GzipFault, match="max_unpacked_bytes"):
-        read_day(bomb(8), DAILY, key=DAY_KEY, max_unpacked_bytes=4_000_000)
+    with pytest.raises(GzipError, match="max_unpacked_bytes"):
+        read_day(bomb(8), DAILY, key=DAY_KEY, max_decompressed_bytes=4_000_000)
 
 
 def test_word_tickers_stay_strings() -> None:
@@ -295,8 +295,8 @@ def test_a_cut_or_flipped_gzip_is_never_data(data: st.DataObject) -> None:
     step = data.draw(st.integers(1, 500))
     chunks = [damaged[start : start + step] for start in range(0, len(damaged), step)]
     try:
-        plain = b"".join(unpack(chunks, max_unpacked_bytes=None))
-    except GzipFault:
+        plain = b"".join(decompress_stream(chunks, max_decompressed_bytes=None))
+    except GzipError:
         return
     assert plain == CSV
     assert not cut and 3 <= at <= 9

@@ -18,12 +18,12 @@ from typing import Any
 import pandas as pd
 import polars as pl
 import pytest
-from flatnb.load.request.progress import Bar, Progress
 from polars.testing import assert_frame_equal
 
 from flatnb import FlatnbWarning, FlatSession, LoadError, MissingDaysError, S3Catalog
 from flatnb.demo import DemoMarket, DemoServer
 from flatnb.errors import LoadCancelledError
+from flatnb.load.progress import Bar, Progress
 from flatnb.market.calendar import DateLike, trading_days
 from tests.conftest import SERVED
 from tests.servers import faults

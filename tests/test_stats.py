@@ -5,10 +5,15 @@ from __future__ import annotations
 import threading
 
 import pytest
-from flatnb.load.request.progress import Progress
 
-from flatnb.download.core.commands import Call, Fault, Sleep
-from flatnb.download.core.retry import Context, Pace, RetryPolicy, Throttle, with_retries
+from flatnb.download.core.commands import Call, Failure, Sleep
+from flatnb.download.core.retry import (
+    RetryPolicy,
+    Throttle,
+    ThroughputEstimate,
+    TransferContext,
+    with_retries,
+)
 from flatnb.download.events import (
     BytesDiscarded,
     BytesReceived,
@@ -21,6 +26,7 @@ from flatnb.download.events import (
 )
 from flatnb.download.statistics import Statistics, format_bytes
 from flatnb.errors import ConnectionFailedError
+from flatnb.load.progress import Progress
 
 
 class Clock:
@@ -115,7 +121,7 @@ def test_backoff_doubles_to_a_bound_with_full_jitter() -> None:
 def test_waiting_for_a_turn_does_not_count_against_the_deadline() -> None:
     """The clock of the retries starts with the first fault, not with the first wait."""
     clock = Clock()
-    context = Context(
+    context = TransferContext(
         policy=RetryPolicy(max_retries=1, backoff_s=1, deadline_s=10),
         emit=lambda event: None,
         timeout_s=1,
@@ -126,7 +132,7 @@ def test_waiting_for_a_turn_does_not_count_against_the_deadline() -> None:
     core = with_retries(context, "b", "k", lambda: Call("head_object", {}))
     assert isinstance(next(core), Call)
     clock.now += 1000  # the driver had no free connection
-    sleep = core.send(Fault.of(ConnectionFailedError, "reset"))
+    sleep = core.send(Failure.of(ConnectionFailedError, "reset"))
     assert sleep == Sleep(0.5)
     assert isinstance(next(core), Call)
     with pytest.raises(StopIteration, match="answer"):
@@ -135,11 +141,11 @@ def test_waiting_for_a_turn_does_not_count_against_the_deadline() -> None:
 
 def test_the_pace_of_connections_sizes_the_parts() -> None:
     """A quarter of a second's bytes, between one and eight of the least; one part tells little."""
-    pace = Pace()
+    pace = ThroughputEstimate()
     assert pace.part_bytes(1000) == 1000
     pace.note(1_150, 1.0)
     assert pace.part_bytes(1000) == 1000
-    pace = Pace()
+    pace = ThroughputEstimate()
     pace.note(20_000, 1.0)
     assert pace.part_bytes(1000) == 5000
     pace.note(1_000_000, 0.0)

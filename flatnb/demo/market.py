@@ -53,7 +53,7 @@ class DemoMarket:
         self.stocks = stocks
         self.option_underlyings = option_underlyings
         self._universe = make_universe(stock_specs(stocks), seed)
-        self._others = {root: OtherMarket(world, seed) for root, world in WORLDS.items()}
+        self._others = {root: OtherMarket(spec, seed) for root, spec in WORLDS.items()}
         self._chains = OptionChains(make_universe(underlying_specs(option_underlyings), seed))
 
     def __repr__(self) -> str:
@@ -97,8 +97,8 @@ class DemoMarket:
     @staticmethod
     def has_file(data_type: DataType, day: date) -> bool:
         """Whether the data type's market is open on a day."""
-        world = WORLDS.get(data_type.root)
-        return world.is_open(day) if world else calendar.is_trading_day(day)
+        spec = WORLDS.get(data_type.root)
+        return spec.is_open(day) if spec else calendar.is_trading_day(day)
 
     def _bars(self, data_type: DataType, day: date, *, minutes: bool) -> pl.DataFrame:
         if data_type.asset_class == "stocks":

@@ -43,7 +43,7 @@ def _futures_day(day: date) -> bool:
 
 
 @dataclass(frozen=True)
-class World:
+class MarketSpec:
     """One market.
 
     Attributes
@@ -71,23 +71,26 @@ _FUTURES_SPECS = {
 }
 
 WORLDS = {
-    "us_indices": World(
+    "us_indices": MarketSpec(
         "I:COMP/15000/9 I:DJI/37700/9 I:NDX/16800/9 I:RUT/2020/9 I:SPX/4750/9 I:VIX/13.2/9",
         calendar.is_trading_day,
         around_the_clock=False,
     ),
-    "global_forex": World(
+    "global_forex": MarketSpec(
         "C:AUD-USD/68/20 C:EUR-GBP/87/15 C:EUR-USD/110/60 C:GBP-USD/127/40 C:USD-CAD/133/20 "
         "C:USD-CHF/85/20 C:USD-JPY/14100/50",
         lambda day: day.weekday() != 5,  # Sunday evening to Friday
         scale=100,
     ),
-    "global_crypto": World(
+    "global_crypto": MarketSpec(
         "X:ADA-USD/0.6/20 X:BTC-USD/44000/90 X:DOGE-USD/0.09/20 X:ETH-USD/2350/70 X:LTC-USD/73/10 "
         "X:SOL-USD/105/40",
         lambda day: True,
     ),
-    **{root: World(specs, _futures_day, futures=True) for root, specs in _FUTURES_SPECS.items()},
+    **{
+        root: MarketSpec(specs, _futures_day, futures=True)
+        for root, specs in _FUTURES_SPECS.items()
+    },
 }
 """Root in the bucket → market."""
 
@@ -95,8 +98,8 @@ WORLDS = {
 class OtherMarket:
     """The bars of one of these markets."""
 
-    def __init__(self, world: World, seed: int) -> None:
-        self._world = world
+    def __init__(self, spec: MarketSpec, seed: int) -> None:
+        self._world = spec
         self._seed = seed
 
     @cached_property

@@ -13,10 +13,10 @@ import aioboto3
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 
-from .base_downloader import Downloader, LocalPath, check_at_least, checked_name
-from .core.commands import Core
+from .base_downloader import Downloader, LocalPath, check_at_least, validate_name
+from .core.commands import Operation
 from .core.listing import ObjectSummary, exists, list_folders, list_summaries
-from .core.transfer import Version, download
+from .core.transfer import ObjectVersion, download
 from .drivers.async_driver import AsyncRun, Connection, PlainSession
 from .drivers.botocore_client import (
     SESSION_VARIABLES,
@@ -96,7 +96,7 @@ class AsyncS3Downloader(Downloader):
         *,
         backoff_s: float = 0.5,
         listener: Listener | None = None,
-        max_unpacked_bytes: int | None = None,
+        max_decompressed_bytes: int | None = None,
     ) -> None:
         super().__init__(
             credentials,
@@ -106,7 +106,7 @@ class AsyncS3Downloader(Downloader):
             max_pool_connections,
             backoff_s,
             listener,
-            max_unpacked_bytes,
+            max_decompressed_bytes,
             asyncio.Event,
         )
         check_at_least("max_concurrent", max_concurrent, 1)
@@ -213,15 +213,15 @@ class AsyncS3Downloader(Downloader):
         TransferError
             If it could not be found out.
         """
-        return await self._run(exists(self._context, *checked_name(bucket, key)))
+        return await self._run(exists(self._context, *validate_name(bucket, key)))
 
     async def fetch(
         self,
         bucket: str,
         key: str,
         target: Target,
-        finish: Callable[[Target, Version | None], T],
-        known: Version | None = None,
+        finish: Callable[[Target, ObjectVersion | None], T],
+        known: ObjectVersion | None = None,
         listener: Listener | None = None,
     ) -> T:
         """Download one object into ``target``, return ``finish(target, version)``, run in a thread.
@@ -229,8 +229,8 @@ class AsyncS3Downloader(Downloader):
         See `flatnb.download.core.transfer.download`; ``listener`` is told of this download only.
         """
         context = self._context_with(listener)
-        core = download(context, *checked_name(bucket, key), target, finish, known)
-        return await self._run_file(core)
+        operation = download(context, *validate_name(bucket, key), target, finish, known)
+        return await self._run_file(operation)
 
     async def close(self) -> None:
         """Close this event loop's client; the downloader can be used again afterwards."""
@@ -267,14 +267,14 @@ class AsyncS3Downloader(Downloader):
             never_redirect(client)
             yield client
 
-    async def _run(self, core: Core[T]) -> T:
+    async def _run(self, operation: Operation[T]) -> T:
         connection = self._connection()
         run = AsyncRun(await connection.client(), connection.slots)
         try:
-            return await run.drive(core)
+            return await run.drive(operation)
         finally:
             await run.wait_for_work()
 
-    async def _run_file(self, core: Core[T]) -> T:
+    async def _run_file(self, operation: Operation[T]) -> T:
         async with self._connection().files:
-            return await self._run(core)
+            return await self._run(operation)

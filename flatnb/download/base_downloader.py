@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..errors import CredentialsError
-from .core.commands import Core, Latch
-from .core.retry import Context, RetryPolicy
-from .core.transfer import Version, download
+from .core.commands import Latch, Operation
+from .core.retry import RetryPolicy, TransferContext
+from .core.transfer import ObjectVersion, download
 from .drivers.botocore_client import check_endpoint
 from .events import Event, Listener
-from .gzip_stream import unpack
+from .gzip_stream import decompress_stream
 from .statistics import Statistics, StatisticsDict
 from .targets import FileTarget, MemoryTarget, PartFile, Target
 
@@ -38,25 +38,25 @@ class Downloader:
         max_pool_connections: int,
         backoff_s: float,
         listener: Listener | None,
-        max_unpacked_bytes: int | None,
+        max_decompressed_bytes: int | None,
         new_latch: Callable[[], Latch],
     ) -> None:
         check_endpoint(endpoint_url)
         check_at_least("max_retries", max_retries, 0)
         check_at_least("max_pool_connections", max_pool_connections, 1)
-        if max_unpacked_bytes is not None:
-            check_at_least("max_unpacked_bytes", max_unpacked_bytes, 1)
+        if max_decompressed_bytes is not None:
+            check_at_least("max_unpacked_bytes", max_decompressed_bytes, 1)
         _check_positive("timeout", timeout)
         _check_positive("backoff_s", backoff_s)
         self.endpoint_url = endpoint_url
         self.max_retries = max_retries
         self.timeout = timeout
         self.max_pool_connections = max_pool_connections
-        self.max_unpacked_bytes = max_unpacked_bytes
+        self.max_decompressed_bytes = max_decompressed_bytes
         self.statistics = Statistics()
-        self._credentials = _checked(credentials)
+        self._credentials = _validate_credentials(credentials)
         self._listener = listener
-        self._context = Context(
+        self._context = TransferContext(
             policy=RetryPolicy(max_retries, backoff_s, deadline_s=timeout * (max_retries + 1)),
             emit=self.emit,
             timeout_s=timeout,
@@ -69,7 +69,7 @@ class Downloader:
         if self._listener is not None:
             self._listener(event)
 
-    def _context_with(self, listener: Listener | None) -> Context:
+    def _context_with(self, listener: Listener | None) -> TransferContext:
         """The context of one download that has a listener of its own besides."""
         if listener is None:
             return self._context
@@ -102,16 +102,16 @@ class Downloader:
     def __repr__(self) -> str:
         return f"{type(self).__name__}(endpoint_url={self.endpoint_url!r})"
 
-    def _to_memory(self, bucket: str, key: str, decompress: bool) -> Core[io.BytesIO]:
-        finish = partial(_into_bytes_io, key, decompress, self.max_unpacked_bytes)
-        return download(self._context, *checked_name(bucket, key), MemoryTarget(), finish)
+    def _to_memory(self, bucket: str, key: str, decompress: bool) -> Operation[io.BytesIO]:
+        finish = partial(_into_bytes_io, key, decompress, self.max_decompressed_bytes)
+        return download(self._context, *validate_name(bucket, key), MemoryTarget(), finish)
 
     def _to_file(
         self, bucket: str, key: str, local_path: LocalPath, decompress: bool
-    ) -> Core[None]:
-        bucket, key = checked_name(bucket, key)
+    ) -> Operation[None]:
+        bucket, key = validate_name(bucket, key)
         target = FileTarget(Path(local_path))
-        finish = partial(_into_file, key, decompress, self.max_unpacked_bytes)
+        finish = partial(_into_file, key, decompress, self.max_decompressed_bytes)
         yield from download(self._context, bucket, key, target, finish)
 
 
@@ -123,14 +123,14 @@ def _is_gzip(key: str, target: Target) -> bool:
 def _into_bytes_io(
     key: str,
     decompress: bool,
-    max_unpacked_bytes: int | None,
+    max_decompressed_bytes: int | None,
     target: MemoryTarget,
-    _: Version | None,
+    _: ObjectVersion | None,
 ) -> io.BytesIO:
     if not _is_gzip(key, target):
         return io.BytesIO(target.buffer)
     # What is asked for packed is unpacked all the same, block by block, to verify it.
-    blocks = unpack(target.chunks(), max_unpacked_bytes=max_unpacked_bytes)
+    blocks = decompress_stream(target.chunks(), max_decompressed_bytes=max_decompressed_bytes)
     if decompress:
         return io.BytesIO(b"".join(blocks))
     _exhaust(blocks)
@@ -140,27 +140,27 @@ def _into_bytes_io(
 def _into_file(
     key: str,
     decompress: bool,
-    max_unpacked_bytes: int | None,
+    max_decompressed_bytes: int | None,
     target: FileTarget,
-    _: Version | None,
+    _: ObjectVersion | None,
 ) -> None:
     if not _is_gzip(key, target):
         target.commit()
         return
-    blocks = unpack(target.chunks(), max_unpacked_bytes=max_unpacked_bytes)
+    blocks = decompress_stream(target.chunks(), max_decompressed_bytes=max_decompressed_bytes)
     if not decompress:
         _exhaust(blocks)
         target.commit()
         return
-    unpacked = PartFile(target.path)
+    decompressed = PartFile(target.path)
     try:
         offset = 0
         for block in blocks:
-            unpacked.write(offset, block)
+            decompressed.write(offset, block)
             offset += len(block)
-        unpacked.commit()
+        decompressed.commit()
     finally:
-        unpacked.abort()
+        decompressed.abort()
     target.abort()  # the packed bytes have done their work; after an error the core aborts
 
 
@@ -170,7 +170,7 @@ def _exhaust(blocks: Iterator[bytes]) -> None:
         pass
 
 
-def _checked(credentials: Mapping[str, str]) -> dict[str, str]:
+def _validate_credentials(credentials: Mapping[str, str]) -> dict[str, str]:
     """A copy of the pair; the message of an error names no value."""
     pair = {}
     for name in ("access_key_id", "secret_access_key"):
@@ -184,7 +184,7 @@ def _checked(credentials: Mapping[str, str]) -> dict[str, str]:
     return pair
 
 
-def checked_name(bucket: str, key: str) -> tuple[str, str]:
+def validate_name(bucket: str, key: str) -> tuple[str, str]:
     for parameter, value in (("bucket", bucket), ("key", key)):
         if not isinstance(value, str) or not value:
             raise ValueError(f"{parameter}={value!r} must be a non-empty string")

@@ -19,12 +19,12 @@ _ALWAYS_ALLOWED_BYTES = 10**9
 _GZIP_ONLY = 31  # wbits: gzip headers and trailers, no zlib and no raw deflate
 
 
-class GzipFault(ValueError):  # noqa: N818 - turned into IntegrityError at the boundary
+class GzipError(ValueError):
     """The bytes are not a whole and sound object; the message says how that shows."""
 
 
-def unpack(
-    chunks: Iterable[bytes | bytearray | memoryview], *, max_unpacked_bytes: int | None
+def decompress_stream(
+    chunks: Iterable[bytes | bytearray | memoryview], *, max_decompressed_bytes: int | None
 ) -> Iterator[bytes]:
     """Unpack a gzip file of one or more members, in blocks.
 
@@ -53,7 +53,7 @@ def unpack(
             packed += len(bite)
             for block in members.feed(bite):
                 size += len(block)
-                _check_size(size, packed, max_unpacked_bytes)
+                _check_size(size, packed, max_decompressed_bytes)
                 yield block
     members.end()
 
@@ -61,7 +61,7 @@ def unpack(
 def _check_size(size: int, packed: int, most: int | None) -> None:
     allowed = max(_ALWAYS_ALLOWED_BYTES, packed * _HIGHEST_RATIO) if most is None else most
     if size > allowed:
-        raise GzipFault(
+        raise GzipError(
             f"it unpacks to more than {allowed:,} bytes; if that is right, give a larger "
             "max_unpacked_bytes"
         )
@@ -89,7 +89,7 @@ class _Members:
             try:
                 block = self._member.decompress(data)
             except isal_zlib.IsalError as error:  # type: ignore[misc]  # its stub is wrong
-                raise GzipFault(self._describe(error)) from error
+                raise GzipError(self._describe(error)) from error
             if block:
                 yield block
             if not self._member.eof:
@@ -105,7 +105,7 @@ class _Members:
         rest = data.lstrip(b"\0")
         self._padded = self._padded or len(rest) < len(data)
         if rest and (self._padded or not MAGIC.startswith(rest[:2])):
-            raise GzipFault(f"bytes that are no gzip follow after member {self._count}")
+            raise GzipError(f"bytes that are no gzip follow after member {self._count}")
         return rest
 
     def _describe(self, error: Exception) -> str:
@@ -118,6 +118,6 @@ class _Members:
 
     def end(self) -> None:
         if self._member is not None:
-            raise GzipFault("the gzip data are cut short")
+            raise GzipError("the gzip data are cut short")
         if not self._count:
-            raise GzipFault("it has no bytes, so it is no gzip")
+            raise GzipError("it has no bytes, so it is no gzip")

@@ -12,8 +12,8 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
-from .base_downloader import Downloader, LocalPath, checked_name
-from .core.commands import Core
+from .base_downloader import Downloader, LocalPath, validate_name
+from .core.commands import Operation
 from .core.listing import exists, list_summaries
 from .drivers.botocore_client import (
     SESSION_VARIABLES,
@@ -21,7 +21,7 @@ from .drivers.botocore_client import (
     config_arguments,
     never_redirect,
 )
-from .drivers.socket_shutdown import Connections
+from .drivers.socket_shutdown import ConnectionRegistry
 from .drivers.sync_driver import SyncRun
 from .events import Listener
 
@@ -76,7 +76,7 @@ class SyncS3Downloader(Downloader):
         *,
         backoff_s: float = 0.5,
         listener: Listener | None = None,
-        max_unpacked_bytes: int | None = None,
+        max_decompressed_bytes: int | None = None,
     ) -> None:
         super().__init__(
             credentials,
@@ -86,7 +86,7 @@ class SyncS3Downloader(Downloader):
             max_pool_connections,
             backoff_s,
             listener,
-            max_unpacked_bytes,
+            max_decompressed_bytes,
             threading.Event,
         )
         self._slots = threading.Semaphore(max_pool_connections)
@@ -140,8 +140,8 @@ class SyncS3Downloader(Downloader):
         TransferError
             One of its subclasses tells why the listing could not be had.
         """
-        core = list_summaries(self._context, bucket, prefix, max_keys)
-        return [summary.key for summary in self._run(core)]
+        operation = list_summaries(self._context, bucket, prefix, max_keys)
+        return [summary.key for summary in self._run(operation)]
 
     def check_exists(self, bucket: str, key: str) -> bool:
         """Whether there is such an object.
@@ -153,7 +153,7 @@ class SyncS3Downloader(Downloader):
         TransferError
             If it could not be found out.
         """
-        return self._run(exists(self._context, *checked_name(bucket, key)))
+        return self._run(exists(self._context, *validate_name(bucket, key)))
 
     def close(self) -> None:
         """Close the connections; the downloader can be used again afterwards."""
@@ -168,11 +168,11 @@ class SyncS3Downloader(Downloader):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _run(self, core: Core[T]) -> T:
+    def _run(self, operation: Operation[T]) -> T:
         client, connections = self._open()
-        return SyncRun(client, connections, self._slots, self.max_pool_connections).drive(core)
+        return SyncRun(client, connections, self._slots, self.max_pool_connections).drive(operation)
 
-    def _open(self) -> tuple[Any, Connections]:
+    def _open(self) -> tuple[Any, ConnectionRegistry]:
         with self._lock:
             # Connections that a fork shares with its parent would mix up both processes' answers.
             if self._client is None or self._client_pid != os.getpid():
@@ -182,6 +182,6 @@ class SyncS3Downloader(Downloader):
                     config=config, **client_arguments(self._credentials, self.endpoint_url)
                 )
                 never_redirect(self._client)
-                self._connections = Connections(self._client)
+                self._connections = ConnectionRegistry(self._client)
                 self._client_pid = os.getpid()
             return self._client, self._connections

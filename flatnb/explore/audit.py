@@ -9,12 +9,12 @@ from datetime import date, datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
-from ..frames.misdated import stray_rows
+from ..frames.misdated import misdated_rows
 from ..html import table
-from ..load.report import HERE, DayOutcome
+from ..load.report import LOADED_STATUSES, DayOutcome
 from ..market.calendar import EXCHANGE_TIME_ZONE, is_early_close, session_close
 from ..market.data_types import DataType
-from ..market.known_issues import known_fault
+from ..market.known_issues import known_issue
 from ..market.option_symbols import TAIL
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class DayFacts:
 
     outcome: DayOutcome
     rows: int = 0
-    stray: str = ""
+    misdated: str = ""
     duplicates: int = 0
     zero_volumes: int = 0
     ends: tuple[tuple[str, datetime, timedelta], ...] = ()
@@ -108,22 +108,22 @@ def wanted_columns(data_type: DataType) -> list[str]:
     return [name for name in some if name in data_type.required]
 
 
-def look_at(data_type: DataType, outcome: DayOutcome, frame: pl.DataFrame) -> DayFacts:
+def inspect_day(data_type: DataType, outcome: DayOutcome, frame: pl.DataFrame) -> DayFacts:
     """Count what is odd in one day's rows."""
-    if outcome.status not in HERE:
+    if outcome.status not in LOADED_STATUSES:
         return DayFacts(outcome)
     time = next((name for name in _TIMES if name in frame.columns), None)
     return DayFacts(
         outcome,
         rows=frame.height,
-        stray=_stray(data_type, outcome, frame, time),
+        misdated=_misdated(data_type, outcome, frame, time),
         duplicates=_duplicates(data_type, frame, time),
         zero_volumes=_zero_volumes(frame),
         ends=_ends_of_busiest(data_type, frame, time),
     )
 
 
-def judge(data_type: DataType, facts: Sequence[DayFacts]) -> Audit:
+def summarise(data_type: DataType, facts: Sequence[DayFacts]) -> Audit:
     """Compare what was counted with the calendar and with the neighbouring days."""
     findings = [
         Finding(each.outcome.date, check, _with_report(data_type, each.outcome.date, what))
@@ -135,7 +135,7 @@ def judge(data_type: DataType, facts: Sequence[DayFacts]) -> Audit:
 
 
 def _with_report(data_type: DataType, day: date, what: str) -> str:
-    known = known_fault(data_type, day)
+    known = known_issue(data_type, day)
     return f"{what}; publicly reported: {known}" if known else what
 
 
@@ -143,13 +143,13 @@ def _findings(facts: DayFacts, all_facts: Sequence[DayFacts]) -> Iterator[tuple[
     outcome = facts.outcome
     if outcome.status == "missing":
         yield "missing", outcome.reason or "there is no file"
-    elif outcome.status not in HERE:
+    elif outcome.status not in LOADED_STATUSES:
         yield "unreadable", f"{outcome.status}: {outcome.reason}"
     elif facts.rows == 0:
         yield "empty", "the file has a header and no rows"
     else:
-        if facts.stray:
-            yield "stray", facts.stray
+        if facts.misdated:
+            yield "stray", facts.misdated
         if early := _early_end(facts):
             yield "early end", early
         if odd := _odd_count(facts, all_facts):
@@ -160,13 +160,15 @@ def _findings(facts: DayFacts, all_facts: Sequence[DayFacts]) -> Iterator[tuple[
             yield "zero volume", f"{facts.zero_volumes:,} of {facts.rows:,} rows"
 
 
-def _stray(data_type: DataType, outcome: DayOutcome, frame: pl.DataFrame, time: str | None) -> str:
+def _misdated(
+    data_type: DataType, outcome: DayOutcome, frame: pl.DataFrame, time: str | None
+) -> str:
     if time is None:
         return ""
     # Only the stock exchanges' days begin and end in exchange time; a future's begins the evening
     # before, and other markets count in UTC.
     slack_days = 0 if data_type.days == "calendar" else 1
-    return stray_rows(frame, outcome.date, time, slack_days)
+    return misdated_rows(frame, outcome.date, time, slack_days)
 
 
 def _duplicates(data_type: DataType, frame: pl.DataFrame, time: str | None) -> int:
@@ -219,8 +221,8 @@ def _early_end(facts: DayFacts) -> str:
     ]
     if not early:
         return ""
-    told = ", ".join(f"{who} at {last:%H:%M}" for who, last in early[:3])
-    return f"{len(early)} of the {len(facts.ends)} busiest end before the close: {told}"
+    examples = ", ".join(f"{who} at {last:%H:%M}" for who, last in early[:3])
+    return f"{len(early)} of the {len(facts.ends)} busiest end before the close: {examples}"
 
 
 def _odd_count(facts: DayFacts, all_facts: Sequence[DayFacts]) -> str:

@@ -18,7 +18,7 @@ _DAY_FILE = re.compile(r".*/(\d{4}-\d{2}-\d{2})\.csv(\.gz)?")
 
 
 @dataclass(frozen=True)
-class Coverage:
+class Availability:
     """The files of one data type; made by `FlatSession.available`.
 
     Attributes
@@ -64,9 +64,9 @@ class Coverage:
         return page(head(self.data_type, told) + heat_map(squares, ("loaded", "missing")))
 
 
-def make_coverage(
+def make_availability(
     data_type: DataType, found: Iterable[ObjectSummary], first: date, last: date, now: datetime
-) -> Coverage:
+) -> Availability:
     """What a listing of the keys of a data type tells of a range of days."""
     sizes = {
         date.fromisoformat(match[1]): item.size_bytes
@@ -81,4 +81,4 @@ def make_coverage(
             for day in trading_days(max(first, data_type.first_day), last)
             if day not in days and is_published(day, now)
         ]
-    return Coverage(data_type.name, days, tuple(missing))
+    return Availability(data_type.name, days, tuple(missing))

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from ..jobs.job import Job
-from ..load.cache_policy import Keeping
-from ..load.day_loader import DayLoader, Loaded
+from ..load.cache_policy import CachePolicy
+from ..load.day_loader import DayLoader, LoadResult
 from ..load.progress import Progress
 from ..load.report import LoadReport
 from ..load.request import Request
 from ..market.calendar import EXCHANGE_TIME_ZONE, DateLike
 from ..market.data_types import DATA_TYPES, DataType, find_data_type, get_data_type
 from ..market.known_issues import is_published
-from .audit import Audit, DayFacts, judge, look_at, wanted_columns
+from .audit import Audit, DayFacts, inspect_day, summarise, wanted_columns
 from .entitlements import Entitlement, Entitlements, Prober
-from .inventory import CatalogView, survey_bucket
+from .inventory import BucketInventory, list_inventory
 from .lockfile import Lock, LockedFile, Verification, compare
 
 if TYPE_CHECKING:
@@ -41,11 +41,11 @@ class Examining:
     catalog: S3Catalog
     last_report: LoadReport | None
     _threads: LoopThread
-    _keeping: Keeping | None
+    _keeping: CachePolicy | None
     _used: dict[str, LockedFile]
     _reach: dict[str, Entitlement]
 
-    def catalog_view(self) -> CatalogView:
+    def catalog_view(self) -> BucketInventory:
         """What the bucket has: each data type with its years, also folders that are new.
 
         From some two listings of folders for each data type; a file that is listed may still be
@@ -56,7 +56,7 @@ class Examining:
         TransferError
             If a listing could not be had.
         """
-        return self._wait(survey_bucket(self.downloader, self.catalog.bucket), "catalog_view")
+        return self._wait(list_inventory(self.downloader, self.catalog.bucket), "catalog_view")
 
     def entitlements(self, data_types: Sequence[str] | str | None = None) -> Entitlements:
         """What these keys reach: one HEAD for each data type and year, nothing is downloaded.
@@ -170,7 +170,7 @@ class Examining:
 
     async def _audit(self, request: Request) -> Audit:
         facts = [each async for each in self._facts(request)]
-        return judge(request.data_type, facts)
+        return summarise(request.data_type, facts)
 
     async def _facts(self, request: Request) -> AsyncIterator[DayFacts]:
         loader = DayLoader(self.downloader, self.catalog, self._keeping, request, Progress())
@@ -182,7 +182,7 @@ class Examining:
                 self.downloader, self.catalog, self._keeping, one_day, Progress()
             ).load()
             for outcome in loaded.report:
-                yield look_at(request.data_type, outcome, loaded.frame)
+                yield inspect_day(request.data_type, outcome, loaded.frame)
 
     async def _verify(self, lock: Lock) -> Verification:
         months = sorted({file.key.rpartition("/")[0] + "/" for file in lock.files})
@@ -195,7 +195,7 @@ class Examining:
         columns = {file.key: _rules(file.key) for file in lock.files}
         return compare(lock, [item for each in listed for item in each], columns)
 
-    async def _told(self, data_type: DataType, loaded: Loaded) -> Loaded:
+    async def _told(self, data_type: DataType, loaded: LoadResult) -> LoadResult:
         """Remember what was used, and tell of forbidden days from when on they would not be."""
         if loaded.report.with_status("forbidden"):
             loaded = replace(loaded, report=await self._with_reach(data_type, loaded.report))

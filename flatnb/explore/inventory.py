@@ -12,7 +12,7 @@ from ..market.data_types import find_data_type
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class FolderInventory:
     """One folder of files.
 
     Attributes
@@ -31,16 +31,16 @@ class Holding:
 
 
 @dataclass(frozen=True)
-class CatalogView:
+class BucketInventory:
     """What the bucket has; made by `FlatSession.catalog_view`."""
 
-    holdings: tuple[Holding, ...]
+    folders: tuple[FolderInventory, ...]
 
-    def __iter__(self) -> Iterator[Holding]:
-        return iter(self.holdings)
+    def __iter__(self) -> Iterator[FolderInventory]:
+        return iter(self.folders)
 
     def __len__(self) -> int:
-        return len(self.holdings)
+        return len(self.folders)
 
     def __repr__(self) -> str:
         width = max((len(name) for name, *_ in self._rows()), default=0)
@@ -51,10 +51,10 @@ class CatalogView:
         return table("The bucket", self._rows(), ("data type", "files"), note)
 
     def _rows(self) -> list[tuple[str, str]]:
-        return [(held.data_type, f"{held.years[0]} to {held.last_month}") for held in self.holdings]
+        return [(each.data_type, f"{each.years[0]} to {each.last_month}") for each in self.folders]
 
 
-async def survey_bucket(downloader: AsyncS3Downloader, bucket: str) -> CatalogView:
+async def list_inventory(downloader: AsyncS3Downloader, bucket: str) -> BucketInventory:
     """Look at folders of two levels, at their years, and at the months of the last of these.
 
     Raises
@@ -69,12 +69,14 @@ async def survey_bucket(downloader: AsyncS3Downloader, bucket: str) -> CatalogVi
     roots = await downloader.list_folders(bucket, "")
     folders = [folder for found in await below(roots) for folder in found]
     years = [[each for each in found if _number(each)] for found in await below(folders)]
-    held = [(folder, found) for folder, found in zip(folders, years, strict=True) if found]
-    months = await below([found[-1] for _, found in held])
-    return CatalogView(
+    with_years = [(folder, found) for folder, found in zip(folders, years, strict=True) if found]
+    months = await below([found[-1] for _, found in with_years])
+    return BucketInventory(
         tuple(
-            Holding(_name(folder), tuple(map(_number, found)), _last_month(found[-1], of_last))
-            for (folder, found), of_last in zip(held, months, strict=True)
+            FolderInventory(
+                _name(folder), tuple(map(_number, found)), _last_month(found[-1], of_last)
+            )
+            for (folder, found), of_last in zip(with_years, months, strict=True)
         )
     )
 

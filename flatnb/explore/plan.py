@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
 
-from ..download.core.transfer import Version
+from ..download.core.transfer import ObjectVersion
 from ..download.statistics import format_bytes
 from ..html import facts, head, heat_map, page, rows_html
 from ..load.request import Request
-from ..market.known_issues import is_published, known_fault
+from ..market.known_issues import is_published, known_issue
 
 PlanStatus = Literal["cached", "to download", "replaced", "missing", "late"]
 
@@ -156,10 +156,10 @@ def say_time(seconds: float) -> str:
 def make_plan(
     request: Request,
     keys: Mapping[date, str],
-    listed: Mapping[str, Version],
-    kept: Mapping[str, Version],
+    listed: Mapping[str, ObjectVersion],
+    kept: Mapping[str, ObjectVersion],
     *,
-    compares: Callable[[date], bool],
+    needs_revalidation: Callable[[date], bool],
     now: datetime,
     bytes_per_s: float,
     run: Callable[[], Any],
@@ -169,8 +169,8 @@ def make_plan(
     def planned(day: date, key: str) -> PlannedDay:
         found, here = listed.get(key), kept.get(key)
         status: PlanStatus
-        note = known_fault(request.data_type, day)
-        if here is not None and (found == here or not compares(day)):
+        note = known_issue(request.data_type, day)
+        if here is not None and (found == here or not needs_revalidation(day)):
             status = "cached"
             if found is not None and found != here:
                 note = f"{_NEWER}; {note}" if note else _NEWER

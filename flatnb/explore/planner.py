@@ -11,13 +11,13 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from ..frames.to_pandas import FrameKind
-from ..load.cache_policy import Keeping
+from ..load.cache_policy import CachePolicy
 from ..load.day_loader import DayLoader
 from ..load.progress import Progress
 from ..load.request import Request, RequestOptions
 from ..market.calendar import EXCHANGE_TIME_ZONE, DateLike, as_date_range
 from ..market.data_types import DataType, get_data_type
-from .availability import Coverage, make_coverage
+from .availability import Availability, make_availability
 from .plan import Plan, expected_rate, make_plan
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Exploring:
     load: Any
     _finalizer: Any
     _threads: LoopThread
-    _keeping: Keeping | None
+    _keeping: CachePolicy | None
     _listings: dict[str, tuple[float, list[ObjectSummary]]]
 
     def plan(
@@ -77,7 +77,7 @@ class Exploring:
             keys,
             listed,
             kept,
-            compares=loader.compares,
+            needs_revalidation=loader.needs_revalidation,
             now=_now(),
             bytes_per_s=expected_rate(
                 self.downloader.statistics.totals.bytes_per_s,
@@ -88,7 +88,7 @@ class Exploring:
 
     def available(
         self, data_type: str, start: DateLike | None = None, end: DateLike | None = None
-    ) -> Coverage:
+    ) -> Availability:
         """The days of a data type that the bucket has; listed again after five minutes.
 
         A file that is listed may still be forbidden: the service lists what a plan does not reach.
@@ -117,7 +117,7 @@ class Exploring:
             found.first_day if start is None else start, now.date() if end is None else end
         )
         listed = self._run(self._list_years(found, range(first.year, last.year + 1)))
-        return make_coverage(found, listed, first, last, now)
+        return make_availability(found, listed, first, last, now)
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         if not self._finalizer.alive:

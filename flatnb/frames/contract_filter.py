@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Contracts:
+class ContractFilter:
     """Limits, both inclusive.
 
     Attributes
@@ -47,7 +47,7 @@ class Contracts:
         return wanted if self.option_type is None else wanted & (option_type() == self.option_type)
 
 
-def check_contracts(expiry: Any, strike: Any, option_type: Any) -> Contracts | None:
+def parse_contract_filter(expiry: Any, strike: Any, option_type: Any) -> ContractFilter | None:
     """What a user asks for; None for all.
 
     Raises
@@ -72,7 +72,7 @@ def check_contracts(expiry: Any, strike: Any, option_type: Any) -> Contracts | N
         raise ValueError(f"expiry={expiry!r} runs backwards; swap its ends")
     if low > high:
         raise ValueError(f"strike={strike!r} runs backwards; swap its ends")
-    return Contracts((f"{first:%y%m%d}", f"{last:%y%m%d}"), (low, high), option_type)
+    return ContractFilter((f"{first:%y%m%d}", f"{last:%y%m%d}"), (low, high), option_type)
 
 
 def _pair(parameter: str, value: Any, example: str) -> tuple[Any, Any]:

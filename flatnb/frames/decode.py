@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from ..download.gzip_stream import MAGIC, unpack
+from ..download.gzip_stream import MAGIC, decompress_stream
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ Chunks = Iterable[bytes | bytearray | memoryview]
 
 
 def header_and_rows(
-    chunks: Chunks, key: str, max_unpacked_bytes: int | None, block_bytes: int = PARSE_BYTES
+    chunks: Chunks, key: str, max_decompressed_bytes: int | None, block_bytes: int = PARSE_BYTES
 ) -> tuple[bytes, Iterator[bytes]]:
     """Take a day's file apart: its first line, and the others in blocks of whole lines.
 
@@ -30,7 +30,7 @@ def header_and_rows(
     chunks
         The file as stored: gzip, or plain CSV unless the key ends in ``.gz``.
     max_unpacked_bytes
-        As `unpack` takes it.
+        As `decompress_stream` takes it.
     block_bytes
         Least size of a block, but for the last.
 
@@ -44,7 +44,7 @@ def header_and_rows(
     GzipFault
         If the gzip is damaged; also by the iterator.
     """
-    lines = whole_lines(_text(iter(chunks), key, max_unpacked_bytes), block_bytes)
+    lines = whole_lines(_text(iter(chunks), key, max_decompressed_bytes), block_bytes)
     header, _, rest = next(lines, b"").partition(b"\n")
     return header.removeprefix(_BYTE_ORDER_MARK), _chain(rest, lines)
 
@@ -72,11 +72,13 @@ def whole_lines(text: Iterable[bytes], block_bytes: int) -> Iterator[bytes]:
 
 
 def _text(
-    chunks: Iterator[bytes | bytearray | memoryview], key: str, max_unpacked_bytes: int | None
+    chunks: Iterator[bytes | bytearray | memoryview], key: str, max_decompressed_bytes: int | None
 ) -> Iterator[bytes]:
     first = next(chunks, b"")
     if key.endswith(".gz") or bytes(first[:2]) == MAGIC:
-        return unpack(_chain(first, chunks), max_unpacked_bytes=max_unpacked_bytes)
+        return decompress_stream(
+            _chain(first, chunks), max_decompressed_bytes=max_decompressed_bytes
+        )
     return map(bytes, _chain(first, chunks))
 
 

@@ -14,7 +14,7 @@ from ..market.data_types import DataType
 
 
 @dataclass(frozen=True, slots=True)
-class Binding:
+class BoundHeader:
     """What a file's header says.
 
     Attributes
@@ -68,7 +68,7 @@ def check_columns(columns: Sequence[str] | None, available: Sequence[str]) -> No
             )
 
 
-def bind_header(header: bytes, data_type: DataType, key: str) -> Binding:
+def bind_header(header: bytes, data_type: DataType, key: str) -> BoundHeader:
     """Read a file's first line.
 
     Raises
@@ -95,17 +95,17 @@ def bind_header(header: bytes, data_type: DataType, key: str) -> Binding:
     return _bind(names, data_type)
 
 
-def _bind(names: Sequence[str], data_type: DataType) -> Binding:
+def _bind(names: Sequence[str], data_type: DataType) -> BoundHeader:
     if not data_type.columns:
         types = {name: column_type(name) for name in names}
-        return Binding(types, tuple(names), nullable=frozenset(names) - {"ticker"})
+        return BoundHeader(types, tuple(names), nullable=frozenset(names) - {"ticker"})
     types = {name: data_type.columns.get(name, "string") for name in names}
     absent = {name: kind for name, kind in data_type.columns.items() if name not in types}
-    return Binding(types, tuple(data_type.columns), absent, data_type.nullable)
+    return BoundHeader(types, tuple(data_type.columns), absent, data_type.nullable)
 
 
-def find_fault(
-    blocks: Iterable[bytes], binding: Binding, key: str, symptom: str, *, lines_before: int
+def locate_error(
+    blocks: Iterable[bytes], binding: BoundHeader, key: str, error: str, *, lines_before: int
 ) -> SchemaError:
     """Say which line is at fault, by reading slowly what the fast reader stumbled over.
 
@@ -120,19 +120,19 @@ def find_fault(
     texts = (io.StringIO(block.decode("utf-8", "replace"), newline="") for block in blocks)
     reader = csv.reader((line for text in texts for line in text), strict=True)
 
-    def fault(reason: str) -> SchemaError:
+    def error_at(reason: str) -> SchemaError:
         return SchemaError(reason, key=key, line=lines_before + reader.line_num)
 
     try:
         for row in reader:
-            if reason := _row_fault(row, names, binding):
-                return fault(reason)
-    except csv.Error as error:
-        return fault(f"no valid CSV: {error}")
-    return SchemaError(symptom, key=key)
+            if reason := _row_error(row, names, binding):
+                return error_at(reason)
+    except csv.Error as refusal:
+        return error_at(f"invalid CSV: {refusal}")
+    return SchemaError(error, key=key)
 
 
-def _row_fault(row: list[str], names: list[str], binding: Binding) -> str | None:
+def _row_error(row: list[str], names: list[str], binding: BoundHeader) -> str | None:
     if not row:
         return "the line is empty"
     if len(row) != len(names):

@@ -15,10 +15,11 @@ T = TypeVar("T")
 _TRIES = 20
 
 _PAUSE_S = 0.02
-"""polars forgets an interrupt only when none of its threads works; so they pause, each its own."""
+"""polars forgets an interrupt only while none of its threads works, so each thread pauses for a
+random time, which grows: on a busy machine short pauses rarely coincide."""
 
 
-def uninterrupted(function: Callable[P, T]) -> Callable[P, T]:
+def retry_on_interrupt(function: Callable[P, T]) -> Callable[P, T]:
     """Run polars' work in a thread as if the process had not been interrupted.
 
     On SIGINT polars raises KeyboardInterrupt wherever it works, also in threads that Python never
@@ -28,13 +29,13 @@ def uninterrupted(function: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        for _ in range(_TRIES):
+        for attempt in range(1, _TRIES + 1):
             try:
                 return function(*args, **kwargs)
             except KeyboardInterrupt:
                 if threading.current_thread() is threading.main_thread():
                     raise
-                time.sleep(_PAUSE_S * random.random() * 2)
+                time.sleep(_PAUSE_S * random.random() * 2 * attempt)
         return function(*args, **kwargs)
 
     return run

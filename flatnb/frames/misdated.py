@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def stray_rows(
+def misdated_rows(
     frame: pl.DataFrame, day: date, time: str = "window_start", slack_days: int = 0
 ) -> str:
     """Say how many rows are not of the file's day, in exchange time; empty if none is.

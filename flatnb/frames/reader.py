@@ -9,7 +9,7 @@ from ..errors import SchemaError
 from ..market.columns import ColumnType
 from ..market.data_types import DataType
 from .decode import PARSE_BYTES, SEARCH_BYTES, Chunks, header_and_rows, whole_lines
-from .header import Binding, bind_header, find_fault
+from .header import BoundHeader, bind_header, locate_error
 from .selection import Selection
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def read_day(
     key: str,
     selection: Selection | None = None,
     columns: Sequence[str] | None = None,
-    max_unpacked_bytes: int | None = None,
+    max_decompressed_bytes: int | None = None,
 ) -> pl.DataFrame:
     """Read one day's file.
 
@@ -50,7 +50,7 @@ def read_day(
     columns
         Keep only these columns, in this order.
     max_unpacked_bytes
-        As `flatnb.download.gzip_stream.unpack` takes it.
+        As `flatnb.download.gzip_stream.decompress_stream` takes it.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def read_day(
             key=key,
             selection=selection,
             columns=columns,
-            max_unpacked_bytes=max_unpacked_bytes,
+            max_decompressed_bytes=max_decompressed_bytes,
             in_text=in_text,
         )
         return pl.concat(pieces, rechunk=False)
@@ -98,7 +98,7 @@ def read_pieces(
     key: str,
     selection: Selection | None,
     columns: Sequence[str] | None,
-    max_unpacked_bytes: int | None,
+    max_decompressed_bytes: int | None,
     in_text: bool,
 ) -> Iterator[pl.DataFrame]:
     """As `read_day`, in at least one frame, of some 32 MB of text each.
@@ -107,16 +107,16 @@ def read_pieces(
     the selected rows in the text, and to parse no others.
     """
     block_bytes = SEARCH_BYTES if in_text else PARSE_BYTES
-    header, rows = header_and_rows(chunks, key, max_unpacked_bytes, block_bytes)
+    header, rows = header_and_rows(chunks, key, max_decompressed_bytes, block_bytes)
     reader = _Reader(bind_header(header, data_type, key), key, selection, columns)
-    if in_text and selection is not None and selection.finds_text(header):
-        rows = whole_lines(selection.rows_of(rows), PARSE_BYTES)
+    if in_text and selection is not None and selection.can_prefilter(header):
+        rows = whole_lines(selection.prefilter(rows), PARSE_BYTES)
     yield from reader.pieces(rows)
 
 
 def empty_day(data_type: DataType, *, columns: Sequence[str] | None = None) -> pl.DataFrame:
     """What `read_day` gives for a file without rows."""
-    binding = Binding(dict(data_type.columns), tuple(data_type.columns))
+    binding = BoundHeader(dict(data_type.columns), tuple(data_type.columns))
     return next(_Reader(binding, "", None, columns).pieces(()))
 
 
@@ -130,7 +130,7 @@ class _Reader:
 
     def __init__(
         self,
-        binding: Binding,
+        binding: BoundHeader,
         key: str,
         selection: Selection | None,
         columns: Sequence[str] | None,
@@ -172,7 +172,7 @@ class _Reader:
         elif len(parsed) < len(names):
             commas = sum(block.count(b",") for block in blocks)
             if commas > (len(names) - 1) * lines:
-                raise self._fault(blocks, "it holds rows with too many fields")
+                raise self._locate(blocks, "it holds rows with too many fields")
         try:
             frame = pl.read_csv(
                 blocks,
@@ -183,17 +183,17 @@ class _Reader:
                 extra_columns="raise",
             )
         except pl.exceptions.PolarsError as error:
-            raise self._fault(blocks, f"polars: {error}") from error
+            raise self._locate(blocks, f"polars: {error}") from error
         if frame.height != lines:
-            raise self._fault(blocks, f"{frame.height} rows were read from {lines} lines")
+            raise self._locate(blocks, f"{frame.height} rows were read from {lines} lines")
         if any(b"\0" in block for block in blocks):
-            raise self._fault(blocks, "it holds NUL bytes")
-        if symptom := self._symptom(frame, blocks, lines):
-            raise self._fault(blocks, symptom)
+            raise self._locate(blocks, "it holds NUL bytes")
+        if reason := self._error_in(frame, blocks, lines):
+            raise self._locate(blocks, reason)
         self._lines += lines
         return frame
 
-    def _symptom(self, frame: pl.DataFrame, blocks: list[bytes], lines: int) -> str | None:
+    def _error_in(self, frame: pl.DataFrame, blocks: list[bytes], lines: int) -> str | None:
         import polars as pl
         import polars.selectors as cs
 
@@ -212,8 +212,8 @@ class _Reader:
                 return "it holds numbers that are not finite"
         return None
 
-    def _fault(self, blocks: list[bytes], symptom: str) -> SchemaError:
-        return find_fault(blocks, self._binding, self._key, symptom, lines_before=self._lines)
+    def _locate(self, blocks: list[bytes], reason: str) -> SchemaError:
+        return locate_error(blocks, self._binding, self._key, reason, lines_before=self._lines)
 
 
 def by_many(items: Iterable[T], count: int) -> Iterator[list[T]]:

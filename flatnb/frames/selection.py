@@ -16,7 +16,7 @@ from itertools import compress, islice
 from typing import TYPE_CHECKING
 
 from ..market.option_symbols import PREFIX, TAIL, TAIL_PATTERN
-from .contract_filter import Contracts
+from .contract_filter import ContractFilter
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,7 +49,7 @@ class Selection:
 
     symbols: tuple[str, ...] = ()
     roots: tuple[str, ...] = ()
-    contracts: Contracts | None = None
+    contracts: ContractFilter | None = None
 
     def expression(self) -> pl.Expr:
         """The rows that are wanted, as a polars filter."""
@@ -77,15 +77,15 @@ class Selection:
             f"{PREFIX}{root}*" for root in self.roots if root not in roots
         ]
 
-    def finds_text(self, header: bytes) -> bool:
-        """Whether `rows_of` can be used for a file with this first line."""
+    def can_prefilter(self, header: bytes) -> bool:
+        """Whether `prefilter` can be used for a file with this first line."""
         return (
             header.startswith(b"ticker,")
             and 0 < len(self.symbols) + len(self.roots) <= _MOST
             and not any(set(symbol) & set('",\r\n') for symbol in self.symbols)
         )
 
-    def rows_of(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+    def prefilter(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
         """The lines that may hold wanted rows, in file order; each row has to be parsed to tell.
 
         Parameters
@@ -150,7 +150,7 @@ def _is_utf8(block: bytes) -> bool:
 def parse_symbols(
     symbols: Sequence[str] | None,
     underlyings: Sequence[str] | None,
-    contracts: Contracts | None = None,
+    contracts: ContractFilter | None = None,
 ) -> Selection | None:
     """What a user asks for; None for everything.
 

@@ -40,7 +40,7 @@ class RunningFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class FailedFile:
     """A download that ended without its object."""
 
     key: str
@@ -95,7 +95,7 @@ class Throughput:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class ActivitySnapshot:
     """What was going on at one moment.
 
     Attributes
@@ -111,7 +111,7 @@ class Moment:
     """
 
     running: tuple[RunningFile, ...] = ()
-    failures: tuple[Failure, ...] = ()
+    failures: tuple[FailedFile, ...] = ()
     bytes_per_s: float = 0.0
     line: tuple[float, ...] = ()
 
@@ -129,7 +129,7 @@ class Activity:
         self._clock = clock
         self._lock = threading.Lock()
         self._running: dict[str, RunningFile] = {}
-        self._failures: deque[Failure] = deque(maxlen=FAILURES)
+        self._failures: deque[FailedFile] = deque(maxlen=FAILURES)
         self._throughput = Throughput(clock())
         self._line: tuple[float, ...] = ()
         self.on_start: Callable[[], object] = lambda: None
@@ -168,18 +168,18 @@ class Activity:
     def _end(self, event: DownloadFinished | DownloadFailed) -> None:
         self._running.pop(event.key, None)
         if isinstance(event, DownloadFailed) and not event.was_cancelled:
-            self._failures.appendleft(Failure(event.key, event.reason))
+            self._failures.appendleft(FailedFile(event.key, event.reason))
         if not self._running:
             self._line = self._throughput.line(self._clock())
 
     @property
-    def moment(self) -> Moment:
+    def snapshot(self) -> ActivitySnapshot:
         """What is going on now."""
         with self._lock:
             if not self._running:
-                return Moment((), tuple(self._failures), 0.0, self._line)
+                return ActivitySnapshot((), tuple(self._failures), 0.0, self._line)
             now = self._clock()
-            return Moment(
+            return ActivitySnapshot(
                 tuple(self._running.values()),
                 tuple(self._failures),
                 self._throughput.bytes_per_s(now),

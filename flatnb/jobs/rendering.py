@@ -13,7 +13,7 @@ from ..download.statistics import Totals, format_bytes
 from ..html import escape
 from ..load.progress import JobState, JobStatus
 from ..market.data_types import find_data_type
-from .activity import Failure, Moment, RunningFile
+from .activity import ActivitySnapshot, FailedFile, RunningFile
 
 FILES = 8
 """So many running files have a row of their own."""
@@ -33,36 +33,42 @@ _STATES = {
 
 
 def panel_html(
-    title: str, totals: Totals, moment: Moment, jobs: Sequence[JobStatus], live: bool = False
+    title: str,
+    totals: Totals,
+    snapshot: ActivitySnapshot,
+    jobs: Sequence[JobStatus],
+    live: bool = False,
 ) -> str:
     """The whole panel; ``live`` adds what only works while a kernel listens: Cancel."""
-    state = _panel_state(moment, jobs)
+    state = _panel_state(snapshot, jobs)
     return "".join(
         [
             f'<div class="flatnb-head"><b>flatnb</b><span class="flatnb-dim">{escape(title)}</span>'
             f'<span role="status" class="flatnb-state flatnb-{state}">'
             f"{_STATES[state]}</span></div>",
-            *(job_html(job, moment.bytes_per_s, live) for job in jobs),
-            _figures_html(totals, moment),
-            _line_html(moment),
-            _files_html(moment.running),
-            _failures_html(moment.failures),
+            *(job_html(job, snapshot.bytes_per_s, live) for job in jobs),
+            _figures_html(totals, snapshot),
+            _line_html(snapshot),
+            _files_html(snapshot.running),
+            _failures_html(snapshot.failures),
         ]
     )
 
 
-def panel_text(title: str, totals: Totals, moment: Moment, jobs: Sequence[JobStatus]) -> str:
+def panel_text(
+    title: str, totals: Totals, snapshot: ActivitySnapshot, jobs: Sequence[JobStatus]
+) -> str:
     """The panel where there is no HTML."""
-    lines = [f"flatnb – {title} – {_panel_state(moment, jobs)}"]
-    lines += [f"  {job_text(job, moment.bytes_per_s)}" for job in jobs]
-    lines.append("  " + ", ".join(f"{name}: {value}" for name, value in figures(totals, moment)))
+    lines = [f"flatnb – {title} – {_panel_state(snapshot, jobs)}"]
+    lines += [f"  {job_text(job, snapshot.bytes_per_s)}" for job in jobs]
+    lines.append("  " + ", ".join(f"{name}: {value}" for name, value in figures(totals, snapshot)))
     lines += [
-        f"  failed: {short_key(failure.key)}: {failure.reason}" for failure in moment.failures
+        f"  failed: {short_key(failure.key)}: {failure.reason}" for failure in snapshot.failures
     ]
     return "\n".join(lines)
 
 
-def figures(totals: Totals, moment: Moment) -> list[tuple[str, str]]:
+def figures(totals: Totals, snapshot: ActivitySnapshot) -> list[tuple[str, str]]:
     """Names and values of the panel's figures; what was cancelled has not failed."""
     failed = totals.failed - totals.cancelled
     ended = totals.successful + failed
@@ -71,7 +77,7 @@ def figures(totals: Totals, moment: Moment) -> list[tuple[str, str]]:
         ("Running", f"{totals.running:,}"),
         ("Failed", f"{failed:,}"),
         ("Received", format_bytes(totals.received_bytes - totals.discarded_bytes)),
-        ("Rate now", f"{format_bytes(moment.bytes_per_s)}/s" if totals.running else "–"),
+        ("Rate now", f"{format_bytes(snapshot.bytes_per_s)}/s" if totals.running else "–"),
         ("Mean rate", f"{format_bytes(totals.bytes_per_s)}/s" if totals.busy_s else "–"),
         ("Retries", f"{totals.retries:,}"),
         ("Cached", f"{totals.cache_hits:,}"),
@@ -120,9 +126,9 @@ def _look(job: JobStatus) -> Look:
     return "partly" if job.state == "done" and job.progress.failed else job.state
 
 
-def _panel_state(moment: Moment, jobs: Sequence[JobStatus]) -> Look:
+def _panel_state(snapshot: ActivitySnapshot, jobs: Sequence[JobStatus]) -> Look:
     states = [job.state for job in jobs if not job.is_done]
-    if states or moment.running:
+    if states or snapshot.running:
         return "cancelling" if states and set(states) == {"cancelling"} else "running"
     return _look(jobs[-1]) if jobs else "idle"
 
@@ -174,8 +180,8 @@ def format_seconds(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02} min"
 
 
-def _figures_html(totals: Totals, moment: Moment) -> str:
-    pairs = figures(totals, moment)
+def _figures_html(totals: Totals, snapshot: ActivitySnapshot) -> str:
+    pairs = figures(totals, snapshot)
     heads = "".join(f'<th scope="col">{name}</th>' for name, _ in pairs)
     marks = {"Failed": ' class="flatnb-bad"'} if totals.failed > totals.cancelled else {}
     cells = "".join(f"<td{marks.get(name, '')}>{value}</td>" for name, value in pairs)
@@ -185,14 +191,15 @@ def _figures_html(totals: Totals, moment: Moment) -> str:
     )
 
 
-def _line_html(moment: Moment) -> str:
+def _line_html(snapshot: ActivitySnapshot) -> str:
     """The rate over time: a small line, whose figures are in its label."""
-    if len(moment.line) < 2 or not any(moment.line):
+    if len(snapshot.line) < 2 or not any(snapshot.line):
         return ""
-    peak = max(moment.line)
-    step = 600 / (len(moment.line) - 1)
+    peak = max(snapshot.line)
+    step = 600 / (len(snapshot.line) - 1)
     points = " ".join(
-        f"{index * step:.0f},{38 - 36 * rate / peak:.0f}" for index, rate in enumerate(moment.line)
+        f"{index * step:.0f},{38 - 36 * rate / peak:.0f}"
+        for index, rate in enumerate(snapshot.line)
     )
     label = f"Rate over time, at most {format_bytes(peak)}/s"
     return (
@@ -224,7 +231,7 @@ def _file_html(file: RunningFile) -> str:
     )
 
 
-def _failures_html(failures: Sequence[Failure]) -> str:
+def _failures_html(failures: Sequence[FailedFile]) -> str:
     if not failures:
         return ""
     rows = "".join(

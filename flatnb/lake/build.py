@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
-from ..download.core.transfer import Version
+from ..download.core.transfer import ObjectVersion
 from ..download.events import BytesReceived, DownloadFailed, DownloadFinished, Listener, SizeKnown
 from ..errors import AccessDeniedError, FlatnbError, ObjectNotFoundError
 from ..lazy.service_tmp import Service
@@ -21,7 +21,7 @@ from .manifest import Manifest
 def tasks_for(
     request: Request,
     keys: Mapping[date, str],
-    listed: Mapping[str, Version],
+    listed: Mapping[str, ObjectVersion],
     service: Service,
     lake: str,
     scratch: str,
@@ -65,9 +65,9 @@ async def build(
     ValueError
         If what is asked of the files is wrong: it is the same for all days.
     """
-    had = await asyncio.to_thread(lambda: {task.date: manifest.has(task) for task in tasks})
-    done = [task for task in tasks if had[task.date]]
-    to_do = [task for task in tasks if not had[task.date]]
+    is_done = await asyncio.to_thread(lambda: {task.date: manifest.is_done(task) for task in tasks})
+    done = [task for task in tasks if is_done[task.date]]
+    to_do = [task for task in tasks if not is_done[task.date]]
     progress.files, progress.cached = len(to_do), len(done)
     outcomes = [_outcome(task, manifest.rows[task.date.isoformat()], "cached") for task in done]
     running = [asyncio.ensure_future(_do(task, executor, listener)) for task in to_do]

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..download.async_downloader import AsyncS3Downloader
-from ..download.core.transfer import Version
+from ..download.core.transfer import ObjectVersion
 from ..download.events import Listener
 from ..download.targets import SpillTarget, Target, sync_folder
 from ..errors import SchemaError
-from ..frames.interrupts import uninterrupted
+from ..frames.interrupts import retry_on_interrupt
 from ..frames.reader import by_many, read_pieces
 from .day_task import DayTask, ManifestRow, part_name
-from .storage import place_of
+from .storage import storage_at
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,13 +52,13 @@ async def convert(
         task.service.bucket,
         task.key,
         SpillTarget(_scratch(task)),
-        partial(uninterrupted(_write), task, downloader.max_unpacked_bytes),
+        partial(retry_on_interrupt(_write), task, downloader.max_decompressed_bytes),
         listener=listener,
     )
 
 
 def _write(
-    task: DayTask, max_unpacked_bytes: int | None, target: Target, version: Version | None
+    task: DayTask, max_decompressed_bytes: int | None, target: Target, version: ObjectVersion | None
 ) -> ManifestRow:
     def pieces(in_text: bool) -> Iterator[pl.DataFrame]:
         return read_pieces(
@@ -67,7 +67,7 @@ def _write(
             key=task.key,
             selection=task.selection,
             columns=task.columns,
-            max_unpacked_bytes=max_unpacked_bytes,
+            max_decompressed_bytes=max_decompressed_bytes,
             in_text=in_text,
         )
 
@@ -79,7 +79,7 @@ def _write(
                 raise
             # Whatever is odd about the few rows, the whole file tells better, with its line.
             columns, rows = _write_parts(folder, pieces(in_text=False))
-        place_of(task.lake).put_day(folder, task.folder)
+        storage_at(task.lake).put_day(folder, task.folder)
     target.abort()  # the stored bytes have done their work
     return ManifestRow(
         date=task.date.isoformat(),

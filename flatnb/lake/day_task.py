@@ -46,7 +46,7 @@ class DayTask:
     @property
     def asked(self) -> str:
         """What of the file is kept, as text: another one for other rows or columns."""
-        return asked_for(self.selection, self.columns)
+        return content_label(self.selection, self.columns)
 
     @property
     def folder(self) -> str:
@@ -54,7 +54,7 @@ class DayTask:
         return day_folder(self.data_type.name, self.date)
 
 
-def asked_for(selection: Selection | None, columns: tuple[str, ...] | None) -> str:
+def content_label(selection: Selection | None, columns: tuple[str, ...] | None) -> str:
     """What of each file is kept, as text."""
     return f"{'all rows' if selection is None else selection}, {columns or 'all columns'}"
 

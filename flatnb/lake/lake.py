@@ -11,7 +11,7 @@ from ..load.report import LoadReport
 from ..market.data_types import get_data_type
 from .day_task import type_folder
 from .manifest import Manifest
-from .storage import place_of
+from .storage import storage_at
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,7 +38,7 @@ class Lake:
     ) -> None:
         self.data_type = get_data_type(data_type).name
         self.report = report
-        self._place = place_of(path)
+        self._place = storage_at(path)
         self._manifest = Manifest(self._place, self.data_type)
 
     @property

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from .day_task import DayTask, ManifestRow, day_folder, part_name, type_folder
-from .storage import Place
+from .storage import Storage
 
 
 class Manifest:
@@ -19,21 +19,21 @@ class Manifest:
     its day is, so a killed process loses no day but what was under way.
     """
 
-    def __init__(self, place: Place, data_type: str) -> None:
-        self._place = place
+    def __init__(self, storage: Storage, data_type: str) -> None:
+        self._storage = storage
         self._data_type = data_type
         self._folder = type_folder(data_type)
         self._name = f"_flatnb/{self._folder}.jsonl"
-        self.scratch = place.scratch(self._folder)
+        self.scratch = storage.scratch(self._folder)
         self.rows = {row.date: row for row in self._read()}
 
     def _read(self) -> Iterator[ManifestRow]:
-        for line in self._place.read(self._name).splitlines():
+        for line in self._storage.read(self._name).splitlines():
             # The last line of a process that was killed may be half a line.
             with contextlib.suppress(ValueError, TypeError, KeyError):
                 yield ManifestRow.from_dict(json.loads(line))
 
-    def has(self, task: DayTask) -> bool:
+    def is_done(self, task: DayTask) -> bool:
         """Whether it was done before: the day is made of the same, and its files are there."""
         row = self.rows.get(task.date.isoformat())
         if row is None or not row.is_of(task):
@@ -43,13 +43,13 @@ class Manifest:
     @cached_property
     def _found(self) -> Counter[str]:
         """How many files there are of each day."""
-        files = self._place.parquet_files(self._folder)
+        files = self._storage.parquet_files(self._folder)
         return Counter(f"{self._folder}/{file.rpartition('/')[0]}" for file in files)
 
     def add(self, row: ManifestRow) -> None:
         """Write down that a day is there."""
         self.rows[row.date] = row
-        self._place.append(self._name, _line(row))
+        self._storage.append(self._name, _line(row))
 
     def others(self, asked: str) -> list[ManifestRow]:
         """The days of which something else was kept."""
@@ -66,10 +66,10 @@ class Manifest:
         OSError
             If the lake cannot be written.
         """
-        with self._place.alone(self._folder):
+        with self._storage.exclusive(self._folder):
             yield
             lines = "".join(_line(self.rows[day]) for day in sorted(self.rows))
-            self._place.replace(self._name, lines)
+            self._storage.replace(self._name, lines)
 
     def paths(self) -> list[str]:
         """The Parquet files of all days, in the order of the days."""
@@ -85,7 +85,7 @@ class Manifest:
     def _files(self, day: str) -> list[str]:
         folder = day_folder(self._data_type, day)
         names = map(part_name, range(self.rows[day].parts))
-        return [self._place.at(f"{folder}/{name}") for name in names]
+        return [self._storage.at(f"{folder}/{name}") for name in names]
 
 
 def _line(row: ManifestRow) -> str:

@@ -18,7 +18,7 @@ from ..download.targets import PartFile, sync_folder
 _SCRATCH = "_scratch"
 
 
-class Place(Protocol):
+class Storage(Protocol):
     """Holds files by names that are paths with slashes.
 
     Attributes
@@ -35,7 +35,7 @@ class Place(Protocol):
     def scratch(self, owner: str) -> str:
         """A folder for unfinished files; empty for each machine's own temporary one."""
 
-    def alone(self, owner: str) -> AbstractContextManager[None]:
+    def exclusive(self, owner: str) -> AbstractContextManager[None]:
         """Keep other writers out, where that can be had; see also `append`."""
 
     def read(self, name: str) -> str:
@@ -54,7 +54,7 @@ class Place(Protocol):
         """Make the files of a local folder those of a day; they may be moved."""
 
 
-def place_of(address: str | os.PathLike[str]) -> Place:
+def storage_at(address: str | os.PathLike[str]) -> Storage:
     """The place with this address.
 
     Raises
@@ -88,7 +88,7 @@ class Folder:
         return self.at(f"{_SCRATCH}/{owner}")
 
     @contextlib.contextmanager
-    def alone(self, owner: str) -> Iterator[None]:
+    def exclusive(self, owner: str) -> Iterator[None]:
         """Keep other processes out, with an empty scratch folder.
 
         Raises
@@ -185,17 +185,17 @@ class Bucket:
         return ""
 
     @contextlib.contextmanager
-    def alone(self, owner: str) -> Iterator[None]:
+    def exclusive(self, owner: str) -> Iterator[None]:
         yield
 
     def read(self, name: str) -> str:
         with self._reached(name) as client:
             try:
-                answer = client.get_object(Bucket=self._bucket, Key=self._prefix + name)
+                response = client.get_object(Bucket=self._bucket, Key=self._prefix + name)
             except client.exceptions.NoSuchKey:
                 return ""
-            text: str = answer["Body"].read().decode()
-        self._texts[name] = text, answer["ETag"]
+            text: str = response["Body"].read().decode()
+        self._texts[name] = text, response["ETag"]
         return text
 
     def append(self, name: str, line: str) -> None:
@@ -213,14 +213,14 @@ class Bucket:
         condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
         with self._reached(name) as client:
             try:
-                answer = client.put_object(
+                response = client.put_object(
                     Bucket=self._bucket, Key=self._prefix + name, Body=text.encode(), **condition
                 )
             except client.exceptions.ClientError as error:
                 if error.response["ResponseMetadata"].get("HTTPStatusCode") in (409, 412):
                     raise _is_written(name, self.address) from None
                 raise
-        self._texts[name] = text, answer["ETag"]
+        self._texts[name] = text, response["ETag"]
 
     def parquet_files(self, name: str) -> list[str]:
         folder = f"{self._prefix}{name}/"

@@ -15,11 +15,11 @@ from ..load.report import LoadReport, list_days
 from ..load.request import Request, RequestOptions, warn
 from ..market.calendar import DateLike
 from .build import build, missing_days, tasks_for
-from .day_task import asked_for
+from .day_task import content_label
 from .executors import DAYS_AT_ONCE, LocalExecutor, executor_for
 from .lake import Lake
 from .manifest import Manifest
-from .storage import Place, place_of
+from .storage import Storage, storage_at
 
 if TYPE_CHECKING:
     from ..download.async_downloader import AsyncS3Downloader
@@ -99,7 +99,7 @@ class Lakes:
                 "its report tells of missing days; leave it out"
             )
         request = Request.checked(data_type, start, end, frame="polars", **options)
-        lake = place_of(path)
+        lake = storage_at(path)
         counts = Progress()
         job: Job[Lake] = Job(
             self._build(request, lake, client, counts),
@@ -131,11 +131,11 @@ class Lakes:
         return self.to_lake(path, data_type, start, end, progress=progress, **options)
 
     async def _build(
-        self, request: Request, lake: Place, client: Any, counts: Progress
+        self, request: Request, lake: Storage, client: Any, counts: Progress
     ) -> LoadReport:
         name = request.data_type.name
         manifest = await asyncio.to_thread(Manifest, lake, name)
-        asked = asked_for(request.selection, request.columns)
+        asked = content_label(request.selection, request.columns)
         if others := manifest.others(asked):
             raise ValueError(
                 f"path={lake.address!r} has days of {name} with {others[0].asked}, and {asked} "

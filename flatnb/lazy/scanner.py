@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, cast
 
-from ..load.cache_policy import Keeping
-from ..load.day_loader import DayLoader, Loaded
+from ..load.cache_policy import CachePolicy
+from ..load.day_loader import DayLoader, LoadResult
 from ..load.progress import Progress
 from ..load.report import LoadReport
 from ..load.request import Request
@@ -28,7 +28,7 @@ class Lazy:
     downloader: AsyncS3Downloader
     catalog: S3Catalog
     last_report: LoadReport | None
-    _keeping: Keeping | None
+    _keeping: CachePolicy | None
     _max_concurrent: int | None
     _wait: Any
     _told: Any
@@ -115,7 +115,7 @@ class Lazy:
         loaded = self._wait(self._load_only(request, only), f"scan of {request.data_type.name}")
         return loaded.frame, loaded.report
 
-    async def _load_only(self, request: Request, only: frozenset[date]) -> Loaded:
+    async def _load_only(self, request: Request, only: frozenset[date]) -> LoadResult:
         loader = DayLoader(
             self.downloader,
             self.catalog,
@@ -125,5 +125,5 @@ class Lazy:
             self._max_concurrent,
             only,
         )
-        told: Loaded = await self._told(request.data_type, await loader.load())
+        told: LoadResult = await self._told(request.data_type, await loader.load())
         return told

@@ -12,7 +12,7 @@ Revalidate = Literal["recent", "always", "never"]
 
 
 @dataclass(frozen=True)
-class Keeping:
+class CachePolicy:
     """A cache, and when it is trusted; the attributes are those of `FlatSession`."""
 
     cache: DayCache

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .. import html
-from ..download.core.transfer import Version
+from ..download.core.transfer import ObjectVersion
 from ..download.statistics import format_bytes
 from ..download.targets import PartFile
 from ..frames.header import check_columns
@@ -67,9 +67,9 @@ def cache_folder(cache: bool | str | os.PathLike[str], endpoint_url: str, bucket
 class DayCache:
     """The days that were loaded before.
 
-    Safe with several processes at once: an entry is written beside its place and put there whole,
-    and `alone` keeps them from doing the same work. Each entry is compared with its checksum when
-    it is first used. Files of others in the folder are not touched.
+    Safe with several processes at once: an entry is written to a temporary file and renamed, and
+    `exclusive` keeps two processes from doing the same work. Each entry is compared with its
+    checksum when it is first used. Files of others in the folder are not touched.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class DayCache:
         self.folder = folder
         self._sound: dict[Path, tuple[int, int, int]] = {}
 
-    def version(self, key: str, columns: str) -> Version | None:
+    def version(self, key: str, columns: str) -> ObjectVersion | None:
         """The version that is here of a file; None if there is none, or it cannot be used.
 
         Parameters
@@ -89,11 +89,11 @@ class DayCache:
         columns
             The `DataType.fingerprint` that it must have been read with.
         """
-        told = _metadata(self._path(key))
+        metadata = _metadata(self._path(key))
         rules = SCHEMA_VERSION, key, columns
-        if rules != tuple(told.get(f"flatnb.{name}") for name in ("schema", "key", "columns")):
+        if rules != tuple(metadata.get(f"flatnb.{name}") for name in ("schema", "key", "columns")):
             return None
-        return Version(int(told["flatnb.size_bytes"]), told["flatnb.etag"])
+        return ObjectVersion(int(metadata["flatnb.size_bytes"]), metadata["flatnb.etag"])
 
     def note(self, key: str) -> str:
         """What is odd about a day that is here."""
@@ -125,7 +125,7 @@ class DayCache:
             return None
 
     def store(
-        self, key: str, version: Version, frame: pl.DataFrame, *, columns: str, note: str = ""
+        self, key: str, version: ObjectVersion, frame: pl.DataFrame, *, columns: str, note: str = ""
     ) -> None:
         """Keep what `read_day` made of a whole file, with a note on it.
 
@@ -141,9 +141,9 @@ class DayCache:
         """
         path = self._path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        packed = io.BytesIO()
+        buffer = io.BytesIO()
         frame.write_parquet(
-            packed,
+            buffer,
             compression="lz4",
             row_group_size=_ROWS_PER_GROUP,
             metadata={
@@ -156,7 +156,7 @@ class DayCache:
                 "flatnb.checksum": (_CHECKSUM + _UNKNOWN).decode(),
             },
         )
-        sealed = _seal(packed)
+        sealed = _seal(buffer)
         part = PartFile(path)
         try:
             part.write(0, sealed)
@@ -165,7 +165,7 @@ class DayCache:
             part.abort()
 
     @contextlib.asynccontextmanager
-    async def alone(self, key: str, patience_s: float) -> AsyncIterator[bool]:
+    async def exclusive(self, key: str, patience_s: float) -> AsyncIterator[bool]:
         """Bring a day while no other process of this machine does, or at least not for long.
 
         What is in the cache does not depend on it, as entries are put in place whole. It spares
@@ -314,10 +314,10 @@ def _day_of(path: Path) -> date | None:
         return None
 
 
-def _seal(packed: io.BytesIO) -> memoryview:
+def _seal(buffer: io.BytesIO) -> memoryview:
     """Put the checksum in."""
-    sealed = packed.getbuffer()
-    start = packed.getvalue().rindex(_CHECKSUM + _UNKNOWN) + len(_CHECKSUM)
+    sealed = buffer.getbuffer()
+    start = buffer.getvalue().rindex(_CHECKSUM + _UNKNOWN) + len(_CHECKSUM)
     sealed[start : start + len(_UNKNOWN)] = b"%08x" % _crc32(sealed)
     return sealed
 
@@ -330,9 +330,9 @@ def _has_its_checksum(path: Path) -> bool:
             return False
         with stored:
             start = stored.rfind(_CHECKSUM) + len(_CHECKSUM)
-            told = stored[start : start + len(_UNKNOWN)]
+            metadata = stored[start : start + len(_UNKNOWN)]
             stored[start : start + len(_UNKNOWN)] = _UNKNOWN
-            return told == b"%08x" % _crc32(stored)
+            return metadata == b"%08x" % _crc32(stored)
 
 
 def _crc32(data: memoryview | mmap.mmap) -> int:

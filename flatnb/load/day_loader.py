@@ -13,19 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from ..download.async_downloader import AsyncS3Downloader
-from ..download.core.transfer import Version
+from ..download.core.transfer import ObjectVersion
 from ..download.events import CacheHit, Event
 from ..download.s3_catalog import S3Catalog
 from ..download.targets import SPILL_BYTES, SpillTarget, Target
 from ..errors import AccessDeniedError, ObjectNotFoundError, SchemaError, TransferError
 from ..frames.header import check_columns
-from ..frames.interrupts import uninterrupted
-from ..frames.misdated import stray_rows
+from ..frames.interrupts import retry_on_interrupt
+from ..frames.misdated import misdated_rows
 from ..frames.reader import empty_day, read_day
 from ..frames.selection import Selection
 from ..market.calendar import EXCHANGE_TIME_ZONE, trading_days
 from ..market.data_types import DataType
-from .cache_policy import Keeping
+from .cache_policy import CachePolicy
 from .day_cache import DayCache
 from .progress import Progress
 from .report import DayOutcome, LoadReport, Status
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 Day: TypeAlias = "tuple[DayOutcome, pl.DataFrame | None]"
 
-RECENT = timedelta(days=28)
+REVALIDATION_WINDOW = timedelta(days=28)
 """The vendor replaces files mostly within days: those this young are always looked at again."""
 
 DAYS_AT_ONCE = 8
@@ -52,7 +52,7 @@ MONTH_KEYS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadResult:
     """What a load brought; ``notes`` are to be warned of."""
 
     frame: pl.DataFrame
@@ -66,13 +66,13 @@ class DayLoader:
 
     downloader: AsyncS3Downloader
     catalog: S3Catalog
-    keeping: Keeping | None
+    keeping: CachePolicy | None
     request: Request
     progress: Progress
     max_concurrent: int | None = None
     only: frozenset[date] | None = None
-    _kept: dict[str, Version] = field(default_factory=dict)
-    _listed: dict[str, Version] = field(default_factory=dict)
+    _kept: dict[str, ObjectVersion] = field(default_factory=dict)
+    _listed: dict[str, ObjectVersion] = field(default_factory=dict)
     _months: set[str] = field(default_factory=set)
     _turns: asyncio.Semaphore = field(init=False)
     _notes: dict[str, None] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class DayLoader:
         usual = SMALL_DAYS_AT_ONCE if small else DAYS_AT_ONCE
         self._turns = asyncio.Semaphore(self.max_concurrent or usual)
 
-    async def load(self) -> Loaded:
+    async def load(self) -> LoadResult:
         """Bring all days, many at once.
 
         Raises
@@ -105,7 +105,7 @@ class DayLoader:
         days = [task.result() for task in tasks]
         report = LoadReport(self.request.data_type.name, tuple(outcome for outcome, _ in days))
         frames = [frame for _, frame in days if frame is not None]
-        return Loaded(self._concatenate(frames), report, tuple(self._notes))
+        return LoadResult(self._concatenate(frames), report, tuple(self._notes))
 
     async def days(self) -> list[date]:
         """The days that a load would bring, or tell to be missing.
@@ -119,7 +119,7 @@ class DayLoader:
 
     async def survey(
         self,
-    ) -> tuple[dict[date, str], dict[str, Version], dict[str, Version]]:
+    ) -> tuple[dict[date, str], dict[str, ObjectVersion], dict[str, ObjectVersion]]:
         """The days with their keys, what is listed of these, and what of them is in the cache.
 
         Raises
@@ -161,26 +161,28 @@ class DayLoader:
         if self.keeping is None:
             return set()
         self._kept = await _in_thread(partial(self._versions, list(keys.values())))
-        doubtful = {key for day, key in keys.items() if key in self._kept and self.compares(day)}
+        doubtful = {
+            key for day, key in keys.items() if key in self._kept and self.needs_revalidation(day)
+        }
         # Without a listing they are fetched.
         with contextlib.suppress(TransferError):
             await self._list(doubtful)
         confirmed = {key for key in doubtful if self._listed.get(key) == self._kept[key]}
         return set(self._kept) - doubtful | confirmed
 
-    def _versions(self, keys: Iterable[str]) -> dict[str, Version]:
+    def _versions(self, keys: Iterable[str]) -> dict[str, ObjectVersion]:
         assert self.keeping is not None
         cache, columns = self.keeping.cache, self.request.data_type.fingerprint
         found = ((key, cache.version(key, columns)) for key in keys)
         return {key: version for key, version in found if version is not None}
 
-    def compares(self, day: date) -> bool:
+    def needs_revalidation(self, day: date) -> bool:
         """Whether a load compares a cached day with the bucket."""
         if self.keeping is None or self.keeping.offline or self.keeping.revalidate == "never":
             return False
         if self.request.data_type.days == "listing" or self.keeping.revalidate == "always":
             return True
-        return day > _today() - RECENT
+        return day > _today() - REVALIDATION_WINDOW
 
     async def _list(self, keys: Iterable[str]) -> None:
         """One listing tells the versions of a month's files."""
@@ -194,7 +196,9 @@ class DayLoader:
             if isinstance(found, BaseException):
                 failed.append(found)
             else:
-                self._listed |= {item.key: Version(item.size_bytes, item.etag) for item in found}
+                self._listed |= {
+                    item.key: ObjectVersion(item.size_bytes, item.etag) for item in found
+                }
         if failed:
             raise failed[0]
         self._months |= months
@@ -226,8 +230,8 @@ class DayLoader:
         async with self._turns, contextlib.AsyncExitStack() as stack:
             if self.keeping is None:
                 return await self._fetch(day, key)
-            alone = self.keeping.cache.alone(key, self.downloader.timeout)
-            waited = await stack.enter_async_context(alone)
+            exclusive = self.keeping.cache.exclusive(key, self.downloader.timeout)
+            waited = await stack.enter_async_context(exclusive)
             if waited and (kept := await _in_thread(partial(self._brought_by_other, day, key))):
                 self.progress.files -= 1
                 self._tell(CacheHit(self.catalog.bucket, key, kept[0].size_bytes))
@@ -248,7 +252,7 @@ class DayLoader:
             self.catalog.bucket,
             key,
             SpillTarget(self._spill_folder()),
-            partial(uninterrupted(self._read), day, key),
+            partial(retry_on_interrupt(self._read), day, key),
             listener=self.progress,
         )
 
@@ -279,7 +283,7 @@ class DayLoader:
         )
         return self._day_of(outcome, kept)
 
-    def _read(self, day: date, key: str, target: Target, version: Version | None) -> Day:
+    def _read(self, day: date, key: str, target: Target, version: ObjectVersion | None) -> Day:
         request = self.request
         wanted = request.selection, request.columns
         read = partial(
@@ -287,7 +291,7 @@ class DayLoader:
             target.chunks,
             request.data_type,
             key=key,
-            max_unpacked_bytes=self.downloader.max_unpacked_bytes,
+            max_decompressed_bytes=self.downloader.max_decompressed_bytes,
         )
         if self.keeping is None or version is None or target.size > SPILL_BYTES:
             frame = read(selection=request.selection, columns=request.columns)
@@ -306,7 +310,7 @@ class DayLoader:
 
     def _oddity(self, frame: pl.DataFrame, day: date) -> str:
         # Only the stock exchanges' days are known to begin and end in their time zone.
-        return stray_rows(frame, day) if self.request.data_type.days == "calendar" else ""
+        return misdated_rows(frame, day) if self.request.data_type.days == "calendar" else ""
 
     def _day_of(self, outcome: DayOutcome, frame: pl.DataFrame) -> Day:
         if outcome.reason and self.request.strict:
@@ -314,7 +318,7 @@ class DayLoader:
         return outcome, self._dress(outcome.date, frame)
 
     def _keep(
-        self, cache: DayCache, key: str, version: Version, frame: pl.DataFrame, note: str
+        self, cache: DayCache, key: str, version: ObjectVersion, frame: pl.DataFrame, note: str
     ) -> None:
         try:
             columns = self.request.data_type.fingerprint
@@ -347,7 +351,7 @@ class DayLoader:
 
 
 async def _in_thread(function: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(None, uninterrupted(function))
+    return await asyncio.get_running_loop().run_in_executor(None, retry_on_interrupt(function))
 
 
 def _select(

@@ -22,7 +22,7 @@ STATUSES: tuple[Status, ...] = (
     "failed",
 )
 """All statuses, the most important last."""
-HERE: tuple[Status, ...] = ("loaded", "cached", "replaced")
+LOADED_STATUSES: tuple[Status, ...] = ("loaded", "cached", "replaced")
 """The statuses of days that are in the frame."""
 
 

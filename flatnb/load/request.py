@@ -11,16 +11,16 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar
 
 from ..errors import FlatnbWarning, LoadError, MissingDaysError
-from ..frames.contract_filter import check_contracts
+from ..frames.contract_filter import parse_contract_filter
 from ..frames.selection import Selection, parse_symbols
 from ..frames.to_pandas import FrameKind, check_frame_kind, to_pandas
 from ..market.calendar import DateLike, as_date_range
 from ..market.data_types import DataType, get_data_type
 from ..market.option_symbols import OptionType
-from .report import HERE, DayOutcome, list_days
+from .report import LOADED_STATUSES, DayOutcome, list_days
 
 if TYPE_CHECKING:
-    from .day_loader import Loaded
+    from .day_loader import LoadResult
 
 Missing = Literal["warn", "raise", "ignore"]
 
@@ -114,7 +114,7 @@ class Request:
             selection=parse_symbols(
                 _names("symbols", symbols),
                 _names("underlyings", underlyings),
-                check_contracts(expiry, strike, option_type),
+                parse_contract_filter(expiry, strike, option_type),
             ),
             columns=wanted,
             frame=frame,
@@ -149,7 +149,7 @@ def _time_zone(tz: str) -> str:
     return tz
 
 
-def deliver(request: Request, loaded: Loaded) -> Any:
+def deliver(request: Request, loaded: LoadResult) -> Any:
     """The frame in the wanted kind, after warning of or raising what is not in it."""
     frame = loaded.frame if request.frame == "polars" else to_pandas(loaded.frame)
     report = loaded.report
@@ -164,7 +164,7 @@ def deliver(request: Request, loaded: Loaded) -> Any:
     if missing and request.missing == "raise":
         message = _message(f"{len(missing)} of {len(report)} days have no file", missing)
         raise MissingDaysError(message, report=report, frame=frame)
-    suspect = [day for day in report.with_status(*HERE) if day.reason]
+    suspect = [day for day in report.with_status(*LOADED_STATUSES) if day.reason]
     if suspect:
         warn(_message(f"{len(suspect)} of {len(report)} days are suspect", suspect))
     if missing and request.missing == "warn":
@@ -186,9 +186,9 @@ def _no_days(request: Request) -> str:
     )
 
 
-def _warn_of_unknown_symbols(request: Request, loaded: Loaded) -> None:
+def _warn_of_unknown_symbols(request: Request, loaded: LoadResult) -> None:
     frame = loaded.frame
-    if request.selection is None or not loaded.report.with_status(*HERE):
+    if request.selection is None or not loaded.report.with_status(*LOADED_STATUSES):
         return
     if "ticker" not in frame.columns and not frame.is_empty():
         return  # not to be told from the other columns

@@ -29,7 +29,7 @@ _KNOWN: Mapping[str, Mapping[date, str]] = {
 _CUT_TRADES = (date(2024, 6, 10), date(2024, 7, 18))
 
 
-def known_fault(data_type: DataType, day: date) -> str:
+def known_issue(data_type: DataType, day: date) -> str:
     """What users reported of this file; empty if nothing is known. It may be mended since."""
     if data_type.name == "options_trades" and _CUT_TRADES[0] <= day <= _CUT_TRADES[1]:
         return f"trades of large tickers ended at about 15:30: {_REPORTS}/308"

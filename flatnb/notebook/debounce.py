@@ -9,7 +9,7 @@ QUIET_S = 0.25
 """So long nothing must have changed: while someone types, nothing is asked of the service."""
 
 
-class Latest:
+class Debouncer:
     """Does what was wished last, after a pause; a daemon thread while there is something to do."""
 
     def __init__(self, quiet_s: float = QUIET_S) -> None:
@@ -19,7 +19,7 @@ class Latest:
         self._version = 0
         self._thread: threading.Thread | None = None
 
-    def wish(self, work: Callable[[], object]) -> None:
+    def submit(self, work: Callable[[], object]) -> None:
         """Do this, in place of what has not begun."""
         with self._changed:
             self._wish = work

@@ -93,7 +93,7 @@ class LiveView:
         with self._lock:
             if self._widget is None:
                 self._widget = LiveWidget(html=self.source.html(True))
-                free_of_the_busy_shell(self._widget)
+                answer_on_any_subshell(self._widget)
                 self._widget.on_msg(_listener(self))
             return self._widget
 
@@ -192,7 +192,7 @@ def _listener(view: LiveView) -> Callable[[Any, Any, Any], None]:
     return listen
 
 
-def free_of_the_busy_shell(widget: Any) -> None:
+def answer_on_any_subshell(widget: Any) -> None:
     """Let a click be heard while a cell runs.
 
     JupyterLab sends widgets' messages over a subshell, which is free then. ipykernel 7.4 routes

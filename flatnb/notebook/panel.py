@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..download.statistics import Statistics
 from ..html import page
-from ..jobs.activity import Activity, Moment
+from ..jobs.activity import Activity, ActivitySnapshot
 from ..jobs.rendering import job_html, job_text, panel_html, panel_text
 from ..load.progress import Bar, JobStatus, in_kernel
 
@@ -40,11 +40,11 @@ class JobPart:
 
     def html(self, live: bool) -> str:
         """Name, bar, figures and Cancel."""
-        return job_html(self._job, self._activity.moment.bytes_per_s, live)
+        return job_html(self._job, self._activity.snapshot.bytes_per_s, live)
 
     def text(self) -> str:
         """The same in a line."""
-        return job_text(self._job, self._activity.moment.bytes_per_s)
+        return job_text(self._job, self._activity.snapshot.bytes_per_s)
 
     def click(self, action: str, identity: str) -> None:
         """Cancel this job; a late click on another job's button does nothing."""
@@ -74,9 +74,9 @@ class Panel:
         statistics.on_display = self.show
 
     @property
-    def moment(self) -> Moment:
+    def snapshot(self) -> ActivitySnapshot:
         """Running files, the rate and the last failures just now."""
-        return self._activity.moment
+        return self._activity.snapshot
 
     @property
     def jobs(self) -> list[JobStatus]:
@@ -101,15 +101,15 @@ class Panel:
 
     def is_active(self) -> bool:
         """Whether a job or a download is running."""
-        return any(not job.is_done for job in self._statuses) or bool(self.moment.running)
+        return any(not job.is_done for job in self._statuses) or bool(self.snapshot.running)
 
     def html(self, live: bool = False) -> str:
         """How the panel looks now; ``live``: with what can be clicked."""
-        return panel_html(self.title, self._statistics.totals, self.moment, self.jobs, live)
+        return panel_html(self.title, self._statistics.totals, self.snapshot, self.jobs, live)
 
     def text(self) -> str:
         """The same where there is no HTML."""
-        return panel_text(self.title, self._statistics.totals, self.moment, self.jobs)
+        return panel_text(self.title, self._statistics.totals, self.snapshot, self.jobs)
 
     def click(self, action: str, identity: str) -> None:
         """A button was pressed: cancel the job that it belongs to, and no other."""

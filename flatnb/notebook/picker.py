@@ -22,10 +22,10 @@ from ..explore.plan import Plan, say_time
 from ..html import style
 from ..jobs.rendering import job_html
 from ..market.calendar import EXCHANGE_TIME_ZONE, as_date
-from .debounce import Latest
-from .live_view import INTERVAL_S, free_of_the_busy_shell
+from .debounce import Debouncer
+from .live_view import INTERVAL_S, answer_on_any_subshell
 from .picker_calendar import Statuses, month_of, preset
-from .picker_form import Choice, groups
+from .picker_form import PickerForm, groups
 
 if TYPE_CHECKING:
     from ..jobs.job import Job
@@ -71,7 +71,7 @@ class Picker:
 
     def __init__(self, session: FlatSession) -> None:
         self._session = session
-        self._estimates, self._calendars = Latest(), Latest()
+        self._estimates, self._calendars = Debouncer(), Debouncer()
         self._statuses: dict[tuple[str, int, int], tuple[float, Statuses]] = {}
         self.result: Any = None
         self.job: Job[Any] | None = None
@@ -79,25 +79,25 @@ class Picker:
         self._is_loading = False
         self.error: BaseException | None = None
         first, last = preset("week", _now())
-        self.choice = Choice(start=str(first), end=str(last))
+        self.form = PickerForm(start=str(first), end=str(last))
         self._shown = last.year, last.month
         self.widget = PickerWidget(groups=groups())
-        free_of_the_busy_shell(self.widget)
+        answer_on_any_subshell(self.widget)
         self.widget.on_msg(lambda _, content, __: self.receive(content))
-        self._tell("", "")
+        self._emit("", "")
         self._refresh()
 
     @property
     def code(self) -> str:
         """The line of Python that loads what is chosen."""
-        return self.choice.code()
+        return self.form.code()
 
     def receive(self, message: Mapping[str, Any]) -> None:
         """Do what the page asks for; what is wrong is said under the form."""
         try:
             match message.get("action"):
                 case "set":
-                    self._choose(self.choice.changed(str(message["name"]), message["value"]))
+                    self._choose(self.form.changed(str(message["name"]), message["value"]))
                 case "range":
                     self._choose_days(str(message["start"]), str(message["end"]))
                 case "preset":
@@ -110,10 +110,10 @@ class Picker:
                 case "cancel":
                     self._cancel(int(message["job"]))
         except (ValueError, KeyError, TypeError) as error:
-            self._tell("error", str(error))
+            self._emit("error", str(error))
 
     def choose(self, **fields: Any) -> None:
-        """Fill in fields from code, by the names of `flatnb.notebook.picker_form.Choice`.
+        """Fill in fields from code, by the names of `flatnb.notebook.picker_form.PickerForm`.
 
         Raises
         ------
@@ -124,10 +124,10 @@ class Picker:
         --------
         >>> picker.choose(data_type="stocks_minute", symbols="AAPL MSFT")  # doctest: +SKIP
         """
-        choice = self.choice
+        form = self.form
         for name, value in fields.items():
-            choice = choice.changed(name, value)
-        self._choose(choice)
+            form = form.changed(name, value)
+        self._choose(form)
 
     def wait(self) -> Any:
         """Wait until nothing loads, and return `result`."""
@@ -139,27 +139,27 @@ class Picker:
         """Load what is chosen, in the background; nothing happens while a load runs."""
         if self._is_loading:
             return
-        choice = self.choice
+        form = self.form
         try:
             self.job = self._session.start(
-                choice.data_type, choice.start, choice.end, progress=False, **choice.arguments()
+                form.data_type, form.start, form.end, progress=False, **form.arguments()
             )
         except (ValueError, ImportError, RuntimeError) as error:
-            self._tell("error", str(error))
+            self._emit("error", str(error))
             return
         self.error = None
         self._is_loading = True
-        self._tell("", "")
+        self._emit("", "")
         self._follower = threading.Thread(
-            target=self._follow, args=(self.job, choice), name="flatnb-picker", daemon=True
+            target=self._follow, args=(self.job, form), name="flatnb-picker", daemon=True
         )
         self._follower.start()
 
     # The fields
 
-    def _choose(self, choice: Choice) -> None:
-        before, self.choice = self.choice, choice
-        for typed, earlier in ((choice.end, before.end), (choice.start, before.start)):
+    def _choose(self, form: PickerForm) -> None:
+        before, self.form = self.form, form
+        for typed, earlier in ((form.end, before.end), (form.start, before.start)):
             with contextlib.suppress(ValueError):
                 if typed != earlier and not self._shows(day := as_date(typed, "date")):
                     self._shown = day.year, day.month
@@ -167,20 +167,20 @@ class Picker:
 
     def _choose_days(self, start: str, end: str) -> None:
         first, last = sorted((as_date(start, "start"), as_date(end, "end")))
-        self._choose(self.choice.changed("start", str(first)).changed("end", str(last)))
+        self._choose(self.form.changed("start", str(first)).changed("end", str(last)))
 
     def _refresh(self) -> None:
-        choice = self.choice
+        form = self.form
         self.widget.form = {
-            "values": {name: _plain(getattr(choice, name)) for name in Choice.__annotations__},
-            "columns": list(choice.known_type.columns),
-            "options": choice.known_type.is_options,
+            "values": {name: _plain(getattr(form, name)) for name in PickerForm.__annotations__},
+            "columns": list(form.known_type.columns),
+            "options": form.known_type.is_options,
         }
-        self.widget.code = choice.code()
+        self.widget.code = form.code()
         self.widget.estimate = {"text": "looking …", "kind": ""}
         self._show_month(*self._shown)
         version = self._estimates.version + 1
-        self._estimates.wish(lambda: self._estimate(choice, version))
+        self._estimates.submit(lambda: self._estimate(form, version))
 
     # The calendar
 
@@ -189,9 +189,9 @@ class Picker:
             raise ValueError(f"there is no month {year}-{month}")
         self._shown = year, month
         self._draw_months()
-        name = self.choice.data_type
+        name = self.form.data_type
         version = self._calendars.version + 1
-        self._calendars.wish(lambda: self._look_up(name, version))
+        self._calendars.submit(lambda: self._look_up(name, version))
 
     def _visible(self) -> list[tuple[int, int]]:
         """The shown month and the one before it."""
@@ -202,11 +202,11 @@ class Picker:
         return (day.year, day.month) in self._visible()
 
     def _draw_months(self) -> None:
-        choice, now = self.choice, _now()
+        form, now = self.form, _now()
         drawn = []
         for year, month in self._visible():
-            _, statuses = self._statuses.get((choice.data_type, year, month), (0.0, None))
-            drawn.append(month_of(year, month, choice.known_type, statuses, now))
+            _, statuses = self._statuses.get((form.data_type, year, month), (0.0, None))
+            drawn.append(month_of(year, month, form.known_type, statuses, now))
         self.widget.months = drawn
 
     def _look_up(self, name: str, version: int) -> None:
@@ -228,12 +228,10 @@ class Picker:
 
     # What the choice means
 
-    def _estimate(self, choice: Choice, version: int) -> None:
+    def _estimate(self, form: PickerForm, version: int) -> None:
         told: dict[str, Any]
         try:
-            plan = self._session.plan(
-                choice.data_type, choice.start, choice.end, **choice.arguments()
-            )
+            plan = self._session.plan(form.data_type, form.start, form.end, **form.arguments())
         except (ValueError, FlatnbError, RuntimeError, ImportError) as error:
             told = {"text": str(error), "kind": "error"}
         else:
@@ -243,17 +241,17 @@ class Picker:
 
     # Loading
 
-    def _follow(self, job: Job[Any], choice: Choice) -> None:
+    def _follow(self, job: Job[Any], form: PickerForm) -> None:
         while not job.done():
             self._show_job(job)
             time.sleep(INTERVAL_S)
         told = self._take(job)
         self._is_loading = False
         self._show_job(job)
-        self._tell(*told)
+        self._emit(*told)
         # What was loaded is in the cache now; what is being looked up goes into the old one.
         self._statuses = {}
-        if choice == self.choice:
+        if form == self.form:
             self._refresh()
 
     def _take(self, job: Job[Any]) -> tuple[str, str, str]:
@@ -276,7 +274,7 @@ class Picker:
         return "warning" if odd else "done", "\n".join([rows, *odd]), ""
 
     def _show_job(self, job: Job[Any]) -> None:
-        rate = self._session.panel().moment.bytes_per_s
+        rate = self._session.panel().snapshot.bytes_per_s
         self.widget.job = {
             "number": job.status.number,
             "running": not job.done(),
@@ -288,7 +286,7 @@ class Picker:
         if self.job is not None and self.job.status.number == number:
             self.job.cancel()
 
-    def _tell(self, kind: str, text: str, details: str = "") -> None:
+    def _emit(self, kind: str, text: str, details: str = "") -> None:
         self.widget.message = {"kind": kind, "text": text, "details": details}
 
     def __repr__(self) -> str:

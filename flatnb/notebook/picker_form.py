@@ -27,7 +27,7 @@ _HOLDS = {
 
 
 @dataclass(frozen=True)
-class Choice:
+class PickerForm:
     """The fields of the form: what was typed, not checked yet.
 
     Attributes
@@ -51,7 +51,7 @@ class Choice:
     columns: tuple[str, ...] = ()
     frame: str = "polars"
 
-    def changed(self, name: str, value: Any) -> Choice:
+    def changed(self, name: str, value: Any) -> PickerForm:
         """With another value in one field.
 
         Raises

@@ -10,8 +10,8 @@ import time
 while picker.job is None or not picker.job.done() or picker.widget.job.get("running", True):
     time.sleep(0.05)
 result = picker.result
-expected = session.load(picker.choice.data_type, picker.choice.start, picker.choice.end,
-                        progress=False, **picker.choice.arguments())
+expected = session.load(picker.form.data_type, picker.form.start, picker.form.end,
+                        progress=False, **picker.form.arguments())
 print(result.equals(expected), result.height, picker.code)
 """
 
@@ -75,7 +75,7 @@ def test_pick_by_click_and_load_while_another_cell_runs(
 
 def test_pick_by_keys(open_notebook: OpenNotebook, begin: str) -> None:
     """Arrows move over months, Page Up and Down by months, Enter takes both ends."""
-    lab = open_notebook(begin, PICKER, "print(picker.choice.start, picker.choice.end)")
+    lab = open_notebook(begin, PICKER, "print(picker.form.start, picker.form.end)")
     lab.run(0)
     lab.run(1)
     cell = lab.cell(1)

@@ -4,7 +4,7 @@ The core (`retry`, `transfer`, `listing`) is made of generators: they yield the 
 and are sent the answers, so that retries, ranges and verification are written once, without I/O.
 `sync_downloader` answers with boto3 and threads, `async_downloader` with aioboto3 and tasks.
 
-A driver never raises for what the service or the network did: it answers with a `Fault`, and the
+A driver never raises for what the service or the network did: it answers with a `Failure`, and the
 core decides. Anything else that it meets (a cancellation, a full disk, a defect) it throws into
 the generator.
 """
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Failure:
     """Why an attempt failed.
 
     ``retryable`` says whether the same request may succeed if it is made again.
@@ -36,21 +36,21 @@ class Fault:
     cause: BaseException | None = None
 
     @classmethod
-    def of(cls, error: type[TransferError], reason: str, **details: Any) -> Fault:
+    def of(cls, error: type[TransferError], reason: str, **details: Any) -> Failure:
         """A fault that is retryable if its exception type is."""
         return cls(error, reason, issubclass(error, RETRYABLE), **details)
 
 
-class Refused(Exception):  # noqa: N818 - a signal to the driver, never seen by users
+class ResponseRejected(Exception):  # noqa: N818 - a signal to the driver, never seen by users
     """Raised by a receiver that does not want this answer."""
 
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(fault.reason)
-        self.fault = fault
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.reason)
+        self.failure = failure
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class ResponseHead:
     """The head of an answer to a GET.
 
     ``etag_is_opaque``: it looks like an MD5 but is none, as S3 documents for SSE-KMS and SSE-C.
@@ -64,16 +64,16 @@ class Head:
     request_id: str | None
 
     @classmethod
-    def of(cls, answer: Mapping[str, Any]) -> Head:
+    def of(cls, response: Mapping[str, Any]) -> ResponseHead:
         """The head of botocore's answer, from boto3 or aioboto3."""
-        meta = answer["ResponseMetadata"]
+        meta = response["ResponseMetadata"]
         headers = meta["HTTPHeaders"]
         length = headers.get("content-length", "")
         return cls(
             status=meta["HTTPStatusCode"],
-            etag=answer.get("ETag") or None,
+            etag=response.get("ETag") or None,
             content_length=int(length) if length.isdecimal() else None,
-            content_range=answer.get("ContentRange"),
+            content_range=response.get("ContentRange"),
             etag_is_opaque=headers.get("x-amz-server-side-encryption", "").startswith("aws:kms")
             or "x-amz-server-side-encryption-customer-algorithm" in headers,
             request_id=meta.get("RequestId") or headers.get("x-amz-request-id"),
@@ -89,9 +89,9 @@ class Head:
 
 
 class Receiver(Protocol):
-    """Takes the answer to one GET; each method may raise `Refused`."""
+    """Takes the answer to one GET; each method may raise `ResponseRejected`."""
 
-    def begin(self, head: Head) -> None:
+    def begin(self, head: ResponseHead) -> None:
         """The head came."""
 
     def feed(self, chunk: bytes) -> None:
@@ -113,7 +113,7 @@ class Latch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Make a request whose answer is small; answered with botocore's dict or a `Fault`."""
+    """Make a request whose answer is small; answered with botocore's dict or a `Failure`."""
 
     operation: str
     parameters: Mapping[str, Any]
@@ -121,7 +121,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Get:
-    """Get an object or a range of it into ``receiver``; answered with None or a `Fault`."""
+    """Get an object or a range of it into ``receiver``; answered with None or a `Failure`."""
 
     parameters: Mapping[str, Any]
     receiver: Receiver
@@ -142,7 +142,7 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class RunInThread:
     """Compute something that takes a while; answered with what ``function`` returns."""
 
     function: Callable[[], Any]
@@ -155,8 +155,8 @@ class Gather:
     The first exception stops the others, waits for them to clean up, and is thrown.
     """
 
-    cores: Sequence[Core[Any]]
+    operations: Sequence[Operation[Any]]
 
 
-Command: TypeAlias = Call | Get | Sleep | Wait | Work | Gather
-Core: TypeAlias = Generator[Command, Any, T]
+Command: TypeAlias = Call | Get | Sleep | Wait | RunInThread | Gather
+Operation: TypeAlias = Generator[Command, Any, T]

@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 from ...errors import IntegrityError, ObjectNotFoundError
-from .commands import Call, Core
-from .retry import Context, with_retries
+from .commands import Call, Operation
+from .retry import TransferContext, with_retries
 
 PAGE_KEYS = 1000
 """S3 gives at most this many keys in one answer."""
@@ -26,8 +26,8 @@ class ObjectSummary:
 
 
 def list_summaries(
-    context: Context, bucket: str, prefix: str, max_keys: int
-) -> Core[list[ObjectSummary]]:
+    context: TransferContext, bucket: str, prefix: str, max_keys: int
+) -> Operation[list[ObjectSummary]]:
     """The first ``max_keys`` objects below ``prefix`` in byte order, over as many pages as needed.
 
     Raises
@@ -59,7 +59,7 @@ def list_summaries(
         parameters["ContinuationToken"] = token
 
 
-def list_folders(context: Context, bucket: str, prefix: str) -> Core[list[str]]:
+def list_folders(context: TransferContext, bucket: str, prefix: str) -> Operation[list[str]]:
     """The prefixes one level below ``prefix``, each with its last ``/``; at most a thousand."""
     parameters = {"Bucket": bucket, "Prefix": prefix, "Delimiter": "/"}
     request = partial(Call, "list_objects_v2", parameters)
@@ -67,14 +67,14 @@ def list_folders(context: Context, bucket: str, prefix: str) -> Core[list[str]]:
     return sorted(item["Prefix"] for item in page.get("CommonPrefixes", []))
 
 
-def head(context: Context, bucket: str, key: str) -> Core[dict[str, Any]]:
+def head(context: TransferContext, bucket: str, key: str) -> Operation[dict[str, Any]]:
     """The answer to a HEAD."""
     call = Call("head_object", {"Bucket": bucket, "Key": key})
-    answer: dict[str, Any] = yield from with_retries(context, bucket, key, lambda: call)
-    return answer
+    response: dict[str, Any] = yield from with_retries(context, bucket, key, lambda: call)
+    return response
 
 
-def exists(context: Context, bucket: str, key: str) -> Core[bool]:
+def exists(context: TransferContext, bucket: str, key: str) -> Operation[bool]:
     """Whether there is such an object; anything but a yes or a 404 raises."""
     try:
         yield from head(context, bucket, key)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...errors import ThrottledError, TransferError
 from ..events import Listener, Retried
-from .commands import Command, Core, Fault, Latch, Sleep
+from .commands import Command, Failure, Latch, Operation, Sleep
 
 _WEIGHT = 0.1
 _PART_S = 0.25
@@ -59,7 +59,7 @@ class Throttle:
 
 
 @dataclass(slots=True)
-class Pace:
+class ThroughputEstimate:
     """How fast a connection is, as all parts of a downloader found it.
 
     A service that slows each connection (or a long way to it) wants many small parts; where a
@@ -84,7 +84,7 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class TransferContext:
     """What the core needs from outside; the clock and the randomness are given by tests."""
 
     policy: RetryPolicy
@@ -92,14 +92,14 @@ class Context:
     timeout_s: float
     new_latch: Callable[[], Latch]
     throttle: Throttle = field(default_factory=Throttle)
-    pace: Pace = field(default_factory=Pace)
+    throughput: ThroughputEstimate = field(default_factory=ThroughputEstimate)
     clock: Callable[[], float] = time.monotonic
     fraction: Callable[[], float] = random.random
 
 
 def with_retries(
-    context: Context, bucket: str, key: str, command: Callable[[], Command]
-) -> Core[Any]:
+    context: TransferContext, bucket: str, key: str, command: Callable[[], Command]
+) -> Operation[Any]:
     """Make a request until it succeeds; answered faults that are transient are retried.
 
     ``command`` is asked anew for each attempt, so that a cut download can go on where it stopped.
@@ -118,7 +118,7 @@ def with_retries(
             yield Sleep(pause * (1 + 0.25 * context.fraction()))
         attempt += 1
         answer = yield command()
-        if not isinstance(answer, Fault):
+        if not isinstance(answer, Failure):
             return answer
         now = context.clock()
         # From the first fault on, as a part of a large object may have waited long for its turn.
@@ -133,8 +133,8 @@ def with_retries(
         yield Sleep(delay)
 
 
-def as_exception(fault: Fault, bucket: str, key: str, attempts: int) -> TransferError:
+def as_exception(failure: Failure, bucket: str, key: str, attempts: int) -> TransferError:
     """The exception that tells users of a fault."""
-    return fault.error(
-        fault.reason, bucket=bucket, key=key, attempts=attempts, request_id=fault.request_id
+    return failure.error(
+        failure.reason, bucket=bucket, key=key, attempts=attempts, request_id=failure.request_id
     )

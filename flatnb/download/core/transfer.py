@@ -31,10 +31,19 @@ from ..events import (
     Retried,
     SizeKnown,
 )
-from ..gzip_stream import GzipFault
+from ..gzip_stream import GzipError
 from ..targets import Target
-from .commands import Core, Fault, Gather, Get, Head, Refused, Wait, Work
-from .retry import Context, with_retries
+from .commands import (
+    Failure,
+    Gather,
+    Get,
+    Operation,
+    ResponseHead,
+    ResponseRejected,
+    RunInThread,
+    Wait,
+)
+from .retry import TransferContext, with_retries
 
 T = TypeVar("T")
 
@@ -50,7 +59,7 @@ SLOWEST_BYTES_PER_S = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class ObjectVersion:
     """One version of an object, as a listing tells it."""
 
     size_bytes: int
@@ -58,18 +67,18 @@ class Version:
 
 
 def download(
-    context: Context,
+    context: TransferContext,
     bucket: str,
     key: str,
     target: Target,
-    finish: Callable[[Target, Version | None], T],
-    known: Version | None = None,
-) -> Core[T]:
+    finish: Callable[[Target, ObjectVersion | None], T],
+    known: ObjectVersion | None = None,
+) -> Operation[T]:
     """Download one object into ``target`` and return ``finish(target, version)``.
 
-    ``finish`` runs as `Work` and takes the bytes further: unpacks, parses, commits. It is told
-    their version, or None where the service gives no ETag. If it finds them damaged
-    (`GzipFault`), the object is fetched once more. ``known`` saves finding out the size; where
+    ``finish`` runs as `RunInThread` and processes the bytes: decompresses, parses, commits. It is
+    given their version, or None where the service gives no ETag. If it finds them damaged
+    (`GzipError`), the object is fetched once more. ``known`` saves finding out the size; where
     the object is a newer version by now, the newer one is fetched.
 
     Raises
@@ -106,11 +115,11 @@ class _Transfer:
 
     def __init__(
         self,
-        context: Context,
+        context: TransferContext,
         bucket: str,
         key: str,
         target: Target,
-        known: Version | None,
+        known: ObjectVersion | None,
         earlier: int = 0,
     ) -> None:
         self.context = context
@@ -123,7 +132,7 @@ class _Transfer:
         self.in_parts = False  # the other parts are under way
         self.request_id: str | None = None
         # Of the objects before: this one's first part alone tells too little.
-        self._part_bytes = context.pace.part_bytes(PART_BYTES)
+        self._part_bytes = context.throughput.part_bytes(PART_BYTES)
         self._etag_is_opaque = False
         self._earlier = earlier
         self._parts: list[_Part] = []
@@ -133,17 +142,17 @@ class _Transfer:
     def received_bytes(self) -> int:
         return sum(part.position - part.start for part in self._parts)
 
-    def run(self, finish: Callable[[Target, Version | None], T]) -> Core[T]:
+    def run(self, finish: Callable[[Target, ObjectVersion | None], T]) -> Operation[T]:
         """Fetch all parts, verify, and take the bytes further."""
         try:
             yield from self._fetch()
-            value: T = yield Work(partial(self._finish, finish))
+            value: T = yield RunInThread(partial(self._finish, finish))
         except TransferError as error:
             error.attempts += self._earlier
             raise
         return value
 
-    def _fetch(self) -> Core[None]:
+    def _fetch(self) -> Operation[None]:
         try:
             yield Gather((self._fetch_first(), self._fetch_others()))
         except ObjectChangedError:
@@ -155,14 +164,14 @@ class _Transfer:
             self._parts.clear()
             yield from self._fetch_first()
 
-    def _fetch_first(self) -> Core[None]:
+    def _fetch_first(self) -> Operation[None]:
         try:
             stop = PART_BYTES if self.size is None else min(PART_BYTES, self.size)
             yield from self._part(0, None if self.whole else stop).fetch()
         finally:
             self._first_head.set()
 
-    def _fetch_others(self) -> Core[None]:
+    def _fetch_others(self) -> Operation[None]:
         yield Wait(self._first_head)
         if self.in_parts and self.size is not None:
             step = max(self._part_bytes, -(-self.size // MAX_PARTS))
@@ -175,7 +184,7 @@ class _Transfer:
         self._parts.append(part)
         return part
 
-    def learn(self, head: Head, size: int | None, *, in_parts: bool) -> None:
+    def learn(self, head: ResponseHead, size: int | None, *, in_parts: bool) -> None:
         """Take what the first part's head tells of the object; let the other parts begin."""
         self.size = size
         self.etag = head.etag
@@ -187,15 +196,15 @@ class _Transfer:
         self.whole = not in_parts and head.status != 206
         self._first_head.set()
 
-    def _finish(self, finish: Callable[[Target, Version | None], T]) -> T:
-        version = Version(self.target.size, self.etag) if self.etag else None
+    def _finish(self, finish: Callable[[Target, ObjectVersion | None], T]) -> T:
+        version = ObjectVersion(self.target.size, self.etag) if self.etag else None
         try:
             self._check_md5()
             return finish(self.target, version)
-        except GzipFault as fault:
+        except GzipError as failure:
             raise IntegrityError(
-                str(fault), bucket=self.bucket, key=self.key, request_id=self.request_id
-            ) from fault
+                str(failure), bucket=self.bucket, key=self.key, request_id=self.request_id
+            ) from failure
 
     def _check_md5(self) -> None:
         # The real bucket's ETags are of multipart uploads ("…-3") and say nothing of the content.
@@ -206,7 +215,7 @@ class _Transfer:
         for chunk in self.target.chunks():
             digest.update(chunk)
         if digest.hexdigest() != etag:
-            raise GzipFault("the MD5 of what came is not the object's ETag")
+            raise GzipError("the MD5 of what came is not the object's ETag")
 
 
 class _Part:
@@ -220,7 +229,7 @@ class _Part:
         self._began = 0, 0.0  # at which byte, and when
         self._give_up_at = 0.0
 
-    def fetch(self) -> Core[None]:
+    def fetch(self) -> Operation[None]:
         """Fetch the part, with retries."""
         transfer = self._transfer
         yield from with_retries(transfer.context, transfer.bucket, transfer.key, self._request)
@@ -243,12 +252,14 @@ class _Part:
             transfer.context.emit(BytesDiscarded(transfer.bucket, transfer.key, discarded))
             self.position = self.start
 
-    def begin(self, head: Head) -> None:
+    def begin(self, head: ResponseHead) -> None:
         transfer = self._transfer
         transfer.request_id = head.request_id
         if transfer.etag is not None and head.etag != transfer.etag:
             changed = f"the object was replaced (ETag {transfer.etag} became {head.etag})"
-            raise Refused(Fault.of(ObjectChangedError, changed, request_id=head.request_id))
+            raise ResponseRejected(
+                Failure.of(ObjectChangedError, changed, request_id=head.request_id)
+            )
         if head.status == 206:
             self._begin_range(head)
         else:
@@ -263,7 +274,7 @@ class _Part:
         self._began = self.position, now
         self._give_up_at = now + allowed_s if self.stop else float("inf")
 
-    def _begin_range(self, head: Head) -> None:
+    def _begin_range(self, head: ResponseHead) -> None:
         transfer = self._transfer
         answered = head.range()
         if answered is None:
@@ -277,10 +288,10 @@ class _Part:
             raise self._refused(f"Content-Range is {head.content_range!r} for {asked}", head)
         if first_answer:
             if head.etag is None and total > PART_BYTES:
-                raise Refused(Fault.of(ObjectChangedError, "the service gives no ETag"))
+                raise ResponseRejected(Failure.of(ObjectChangedError, "the service gives no ETag"))
             transfer.learn(head, total, in_parts=total > PART_BYTES)
 
-    def _begin_whole(self, head: Head) -> None:
+    def _begin_whole(self, head: ResponseHead) -> None:
         """A 200: the service has no ranges, or the object was asked for in one piece."""
         transfer = self._transfer
         if self.start or transfer.in_parts:
@@ -292,7 +303,7 @@ class _Part:
             # rclone's server calls a part so. Without Range, in one piece, it is right.
             if resumed:
                 raise self._refused("a part came as the whole", head)
-            raise Refused(Fault.of(ObjectChangedError, "the service has no 206"))
+            raise ResponseRejected(Failure.of(ObjectChangedError, "the service has no 206"))
         self.stop = head.content_length
         transfer.learn(head, head.content_length, in_parts=False)
 
@@ -303,7 +314,9 @@ class _Part:
         if self.position == 0 and _is_page(transfer.key, chunk):
             raise self._refused("an HTML or XML page came in place of the object")
         if transfer.context.clock() > self._give_up_at:
-            raise Refused(Fault.of(TransferTimeoutError, "the connection is far too slow"))
+            raise ResponseRejected(
+                Failure.of(TransferTimeoutError, "the connection is far too slow")
+            )
         transfer.target.write(self.position, chunk)
         self.position += len(chunk)
         transfer.context.emit(BytesReceived(transfer.bucket, transfer.key, len(chunk)))
@@ -313,15 +326,17 @@ class _Part:
             self.stop = self._transfer.size = self.position
         elif self.position != self.stop:
             missing = f"the body ended {self.stop - self.position} bytes early"
-            raise Refused(Fault.of(ConnectionFailedError, missing))
+            raise ResponseRejected(Failure.of(ConnectionFailedError, missing))
         position, began = self._began
         if self.position - position >= PART_BYTES:
             context = self._transfer.context
-            context.pace.note(self.position - position, context.clock() - began)
+            context.throughput.note(self.position - position, context.clock() - began)
 
-    def _refused(self, reason: str, head: Head | None = None) -> Refused:
+    def _refused(self, reason: str, head: ResponseHead | None = None) -> ResponseRejected:
         request_id = head.request_id if head else self._transfer.request_id
-        return Refused(Fault(IntegrityError, reason, retryable=True, request_id=request_id))
+        return ResponseRejected(
+            Failure(IntegrityError, reason, retryable=True, request_id=request_id)
+        )
 
 
 def _is_page(key: str, chunk: bytes) -> bool:

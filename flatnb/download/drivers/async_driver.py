@@ -9,7 +9,17 @@ from typing import Any, TypeVar
 
 from aiobotocore.httpsession import AIOHTTPSession
 
-from ..core.commands import Call, Command, Core, Gather, Get, Head, Sleep, Wait, Work
+from ..core.commands import (
+    Call,
+    Command,
+    Gather,
+    Get,
+    Operation,
+    ResponseHead,
+    RunInThread,
+    Sleep,
+    Wait,
+)
 from .botocore_client import READ_BYTES, fault_of, parsing_the_answer
 
 T = TypeVar("T")
@@ -59,8 +69,8 @@ class AsyncRun:
         self._slots = slots
         self._work: set[asyncio.Future[Any]] = set()
 
-    async def drive(self, core: Core[T]) -> T:
-        step: Any = core.send
+    async def drive(self, operation: Operation[T]) -> T:
+        step: Any = operation.send
         value: Any = None
         while True:
             try:
@@ -69,9 +79,9 @@ class AsyncRun:
                 result: T = end.value
                 return result
             try:
-                step, value = core.send, await self._answer(command)
+                step, value = operation.send, await self._answer(command)
             except BaseException as error:
-                step, value = core.throw, error
+                step, value = operation.throw, error
 
     async def _answer(self, command: Command) -> Any:
         match command:
@@ -79,10 +89,10 @@ class AsyncRun:
                 return await self._request(self._get, command)
             case Call():
                 return await self._request(self._call, command)
-            case Work():
+            case RunInThread():
                 return await self._compute(command.function)
             case Gather():
-                return await self._gather(command.cores)
+                return await self._gather(command.operations)
             case Sleep():
                 return await asyncio.sleep(command.seconds)
             case Wait():
@@ -93,8 +103,8 @@ class AsyncRun:
             try:
                 return await request(command)
             except Exception as error:
-                if fault := fault_of(error):
-                    return fault
+                if failure := fault_of(error):
+                    return failure
                 raise
 
     async def _call(self, command: Call) -> Any:
@@ -103,11 +113,11 @@ class AsyncRun:
 
     async def _get(self, command: Get) -> None:
         with parsing_the_answer():
-            answer = await self._client.get_object(**command.parameters)
-        body, receiver = answer["Body"], command.receiver
+            response = await self._client.get_object(**command.parameters)
+        body, receiver = response["Body"], command.receiver
         whole = False
         try:
-            receiver.begin(Head.of(answer))
+            receiver.begin(ResponseHead.of(response))
             while chunk := await body.read(READ_BYTES):
                 receiver.feed(chunk)
             receiver.end()
@@ -129,8 +139,8 @@ class AsyncRun:
         if self._work:
             await asyncio.gather(*self._work, return_exceptions=True)
 
-    async def _gather(self, cores: Sequence[Core[Any]]) -> None:
-        tasks = [asyncio.ensure_future(self.drive(core)) for core in cores]
+    async def _gather(self, operations: Sequence[Operation[Any]]) -> None:
+        tasks = [asyncio.ensure_future(self.drive(operation)) for operation in operations]
         if not tasks:
             return
         try:

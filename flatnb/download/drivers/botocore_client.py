@@ -16,7 +16,7 @@ from botocore import exceptions as botocore
 from botocore.parsers import ResponseParserError
 
 from ...errors import ConnectionFailedError, ServiceError, TransferTimeoutError, error_for
-from ..core.commands import Fault, Refused
+from ..core.commands import Failure, ResponseRejected
 
 READ_BYTES = 256 * 1024
 
@@ -112,35 +112,35 @@ def parsing_the_answer() -> Iterator[None]:
         yield
     except ValueError as error:
         reason = f"the answer's head is damaged ({error})"
-        raise Refused(Fault.of(ServiceError, reason, cause=error)) from error
+        raise ResponseRejected(Failure.of(ServiceError, reason, cause=error)) from error
 
 
-def fault_of(error: Exception) -> Fault | None:
+def fault_of(error: Exception) -> Failure | None:
     """The fault that a library's exception tells of; None if it is none of the wire."""
-    if isinstance(error, Refused):
-        return error.fault
+    if isinstance(error, ResponseRejected):
+        return error.failure
     if isinstance(error, botocore.ClientError):
         return _service_fault(error)
     if isinstance(error, _TIMEOUTS):
-        return Fault.of(TransferTimeoutError, _innermost(error), cause=error)
+        return Failure.of(TransferTimeoutError, _innermost(error), cause=error)
     if isinstance(error, ResponseParserError):
-        return Fault.of(ServiceError, "the answer is no XML that S3 would send", cause=error)
+        return Failure.of(ServiceError, "the answer is no XML that S3 would send", cause=error)
     if isinstance(error, _CONNECTION_FAILURES):
         certain = any(isinstance(e, ssl.SSLCertVerificationError) for e in _chain(error))
-        return Fault(ConnectionFailedError, _innermost(error), retryable=not certain, cause=error)
+        return Failure(ConnectionFailedError, _innermost(error), retryable=not certain, cause=error)
     return None
 
 
-def _service_fault(error: botocore.ClientError) -> Fault:
-    answer: Mapping[str, Any] = error.response
-    meta = answer.get("ResponseMetadata", {})
+def _service_fault(error: botocore.ClientError) -> Failure:
+    response: Mapping[str, Any] = error.response
+    meta = response.get("ResponseMetadata", {})
     headers = meta.get("HTTPHeaders", {})
     status = meta.get("HTTPStatusCode")
-    code = str(answer.get("Error", {}).get("Code", ""))
-    message = answer.get("Error", {}).get("Message") or ""
+    code = str(response.get("Error", {}).get("Code", ""))
+    message = response.get("Error", {}).get("Message") or ""
     # HEAD has no body: botocore gives the status as the code and the reason phrase as message.
     reason = f"{status} {message}" if code in ("", str(status)) else f"{status} {code}: {message}"
-    return Fault.of(
+    return Failure.of(
         error_for(code, status),
         reason.rstrip(": ").strip(),
         retry_after_s=_seconds(headers.get("retry-after")),

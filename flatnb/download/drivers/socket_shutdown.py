@@ -16,7 +16,7 @@ from collections.abc import Collection
 from typing import Any
 
 
-class Connections:
+class ConnectionRegistry:
     """The connections of one boto3 client, each with the thread that last sent a request on it."""
 
     def __init__(self, client: Any) -> None:
@@ -37,7 +37,7 @@ class Connections:
 
         return type(connection_class.__name__, (connection_class,), {"request": request})
 
-    def break_off(self, threads: Collection[int]) -> None:
+    def shut_down(self, threads: Collection[int]) -> None:
         """Shut down the sockets on which these threads wait."""
         with self._lock:
             connections = [c for c, owner in self._owners.items() if owner in threads]

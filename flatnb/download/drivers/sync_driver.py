@@ -9,9 +9,19 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
-from ..core.commands import Call, Command, Core, Gather, Get, Head, Sleep, Wait, Work
+from ..core.commands import (
+    Call,
+    Command,
+    Gather,
+    Get,
+    Operation,
+    ResponseHead,
+    RunInThread,
+    Sleep,
+    Wait,
+)
 from .botocore_client import READ_BYTES, fault_of, parsing_the_answer
-from .socket_shutdown import Connections
+from .socket_shutdown import ConnectionRegistry
 
 T = TypeVar("T")
 
@@ -29,7 +39,7 @@ class SyncRun:
     def __init__(
         self,
         client: Any,
-        connections: Connections,
+        connections: ConnectionRegistry,
         slots: threading.Semaphore,
         max_threads: int,
         parent: SyncRun | None = None,
@@ -42,8 +52,8 @@ class SyncRun:
         self._stop = threading.Event()
         self._threads: set[int] = set()
 
-    def drive(self, core: Core[T]) -> T:
-        step: Any = core.send
+    def drive(self, operation: Operation[T]) -> T:
+        step: Any = operation.send
         value: Any = None
         while True:
             try:
@@ -52,9 +62,9 @@ class SyncRun:
                 result: T = end.value
                 return result
             try:
-                step, value = core.send, self._answer(command)
+                step, value = operation.send, self._answer(command)
             except BaseException as error:
-                step, value = core.throw, error
+                step, value = operation.throw, error
 
     def _answer(self, command: Command) -> Any:
         self._check_stop()
@@ -63,10 +73,10 @@ class SyncRun:
                 return self._request(lambda: self._get(command))
             case Call():
                 return self._request(lambda: self._call(command))
-            case Work():
+            case RunInThread():
                 return command.function()
             case Gather():
-                return self._gather(command.cores)
+                return self._gather(command.operations)
             case Sleep():
                 return self._wait(time.monotonic() + command.seconds)
             case Wait():
@@ -78,8 +88,8 @@ class SyncRun:
                 return request()
             except Exception as error:
                 self._check_stop()  # or what another thread's failure broke off looks like a fault
-                if fault := fault_of(error):
-                    return fault
+                if failure := fault_of(error):
+                    return failure
                 raise
 
     def _call(self, command: Call) -> Any:
@@ -88,11 +98,11 @@ class SyncRun:
 
     def _get(self, command: Get) -> None:
         with parsing_the_answer():
-            answer = self._client.get_object(**command.parameters)
-        body, receiver = answer["Body"], command.receiver
+            response = self._client.get_object(**command.parameters)
+        body, receiver = response["Body"], command.receiver
         whole = False
         try:
-            receiver.begin(Head.of(answer))
+            receiver.begin(ResponseHead.of(response))
             while chunk := body.read(READ_BYTES):
                 self._check_stop()
                 receiver.feed(chunk)
@@ -102,15 +112,15 @@ class SyncRun:
             if not whole:
                 body.close()  # the connection must not be used again with a rest in it
 
-    def _gather(self, cores: Sequence[Core[Any]]) -> None:
+    def _gather(self, operations: Sequence[Operation[Any]]) -> None:
         """Drive the first core in this thread, as most files are one part, and the rest beside."""
-        if not cores:
+        if not operations:
             return
         beside = SyncRun(self._client, self._connections, self._slots, self._max_threads, self)
-        with ThreadPoolExecutor(min(self._max_threads, len(cores))) as pool:
-            futures = [pool.submit(beside._drive_beside, core) for core in cores[1:]]
+        with ThreadPoolExecutor(min(self._max_threads, len(operations))) as pool:
+            futures = [pool.submit(beside._drive_beside, operation) for operation in operations[1:]]
             try:
-                beside.drive(cores[0])
+                beside.drive(operations[0])
                 while wait(futures, timeout=POLL_S).not_done:
                     beside._check_stop()
             except BaseException as error:
@@ -125,17 +135,17 @@ class SyncRun:
                 raise
         _raise_cause(futures)
 
-    def _drive_beside(self, core: Core[Any]) -> None:
+    def _drive_beside(self, operation: Operation[Any]) -> None:
         self._threads.add(threading.get_ident())
         try:
-            self.drive(core)
+            self.drive(operation)
         except BaseException:
             self._halt()
             raise
 
     def _halt(self) -> None:
         self._stop.set()
-        self._connections.break_off(self._threads)
+        self._connections.shut_down(self._threads)
 
     def _check_stop(self) -> None:
         run: SyncRun | None = self
