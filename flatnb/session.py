@@ -1,68 +1,69 @@
-"""`FlatSession`: what a notebook holds. It only wires the rooms together."""
+"""`FlatSession`: the one object that a notebook needs. Each method delegates to a service."""
 
 from __future__ import annotations
 
 import os
-import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
-from .credentials import Endpoint, find_credentials
+from .context import LIVE_BUCKET, LIVE_ENDPOINT_URL, ContextSpec
+from .credentials import find_credentials, log_out
 from .download.async_downloader import AsyncS3Downloader
 from .download.s3_catalog import S3Catalog
 from .download.statistics import Statistics
-from .explore.inspector import Examining
-from .explore.option_chain import Chains
-from .explore.planner import Exploring
+from .explore.inspector import Inspector
+from .explore.option_chain import OptionChains
+from .explore.planner import Planner
 from .frames.to_pandas import FrameKind
-from .jobs.activity import Activity
-from .jobs.job import Job, LoopThread
-from .lake.writer import Lakes
-from .lazy.scanner import Lazy
-from .load.cache_policy import CachePolicy, Revalidate
-from .load.day_cache import DayCache
-from .load.day_loader import SMALL_DAYS_AT_ONCE, DayLoader, LoadResult
-from .load.progress import Progress
+from .html import facts, head, page
+from .jobs.job import Job
+from .lake.writer import LakeWriter
+from .lazy.scanner import Scanner
+from .load.cache_policy import Revalidate
+from .load.day_cache import DayCache, cache_folder
 from .load.report import LoadReport
-from .load.request import Between, Missing, Request, RequestOptions, deliver
+from .load.request import Between, LoadOptions, with_load_options
+from .loader import Loader
 from .market.calendar import DateLike
-from .market.data_types import register_data_type
+from .market.data_types import LIVE_OPTIONS_ROOT, register_data_type
 from .market.option_symbols import OptionType
 from .notebook.panel import Panel
-from .notebook_methods import NotebookMethods
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
+    from matplotlib.figure import Figure
 
     from .demo.server import DemoServer
+    from .explore.audit import Audit
+    from .explore.availability import Availability
+    from .explore.inventory import BucketInventory
+    from .explore.lockfile import Lock, Verification
+    from .explore.plan import Plan
+    from .lake.lake import Lake
+    from .load.entitlements import Entitlements
+    from .notebook.picker import Picker
 
 
-class LoadOptions(RequestOptions, total=False):
-    """The keyword arguments that all ways to load have in common."""
-
-    progress: bool | None
-
-
-class FlatSession(Exploring, Examining, Lazy, Lakes, NotebookMethods, Chains):
+class FlatSession:
     """Loads flat files straight into DataFrames.
 
     Parameters
     ----------
     access_key_id, secret_access_key
-        The S3 keys of the vendor's dashboard. Without them they are looked for in
+        The S3 keys of the vendor's dashboard. If omitted, they are looked for in
         ``MASSIVE_S3_ACCESS_KEY`` and ``MASSIVE_S3_SECRET_KEY``, then ``POLYGON_S3_ACCESS_KEY``
         and ``POLYGON_S3_SECRET_KEY``, then in an AWS profile called ``massive`` or ``polygon``.
     profile
         An AWS profile that holds them.
     endpoint_url, bucket, options_root
         Where the files are; the defaults are the live service.
-    max_retries, timeout, max_pool_connections, max_concurrent, max_unpacked_bytes
+    max_retries, timeout, max_pool_connections, max_concurrent, max_decompressed_bytes
         As `AsyncS3Downloader` takes them. ``max_concurrent`` is how many days are downloaded or
         read at once; None: 8, or 64 of daily bars, whose files are small.
     cache
-        Where to keep each day that was loaded, as Parquet: True for ``FLATNB_CACHE`` or the
-        user's cache folder, a path, or False for nowhere.
+        Where to cache each day that was loaded, as Parquet: True for ``FLATNB_CACHE`` or the
+        user's cache folder, a path, or False for no cache.
     revalidate
         Which cached days to compare with the bucket, one listing a month: ``"recent"``, those of
         the last four weeks; ``"always"``; or ``"never"``. A file that the vendor has replaced is
@@ -74,6 +75,8 @@ class FlatSession(Exploring, Examining, Lazy, Lakes, NotebookMethods, Chains):
     ------
     CredentialsError
         If no credentials are found.
+    ValueError
+        If an argument is wrong.
 
     Examples
     --------
@@ -87,9 +90,9 @@ class FlatSession(Exploring, Examining, Lazy, Lakes, NotebookMethods, Chains):
         secret_access_key: str | None = None,
         *,
         profile: str | None = None,
-        endpoint_url: str = Endpoint.url,
-        bucket: str = Endpoint.bucket,
-        options_root: str = Endpoint.options_root,
+        endpoint_url: str = LIVE_ENDPOINT_URL,
+        bucket: str = LIVE_BUCKET,
+        options_root: str = LIVE_OPTIONS_ROOT,
         max_retries: int = 5,
         timeout: float = 60,
         max_pool_connections: int = 128,
@@ -99,27 +102,34 @@ class FlatSession(Exploring, Examining, Lazy, Lakes, NotebookMethods, Chains):
         offline: bool = False,
         max_decompressed_bytes: int | None = None,
     ) -> None:
-        self._credentials = find_credentials(access_key_id, secret_access_key, profile=profile)
-        self.catalog = S3Catalog(bucket, options_root)
-        self.last_report: LoadReport | None = None
-        self._threads = LoopThread()
-        self._listings, self._used, self._reach = {}, {}, {}
-        activity = Activity()
-        self.downloader = AsyncS3Downloader(
-            self._credentials.as_dict(),
-            endpoint_url,
-            max_retries,
-            timeout,
-            max_pool_connections,
-            max_concurrent or SMALL_DAYS_AT_ONCE,
-            listener=activity,
+        credentials = find_credentials(access_key_id, secret_access_key, profile=profile)
+        spec = ContextSpec(
+            endpoint_url=endpoint_url,
+            bucket=bucket,
+            options_root=options_root,
+            max_retries=max_retries,
+            timeout=timeout,
+            max_pool_connections=max_pool_connections,
+            max_concurrent=max_concurrent,
+            cache=cache_folder(cache, endpoint_url, bucket),
+            revalidate=revalidate,
+            offline=offline,
             max_decompressed_bytes=max_decompressed_bytes,
         )
-        self._max_concurrent = max_concurrent
-        self._panel = Panel(endpoint_url, self.downloader.statistics, activity)
-        self._keeping = CachePolicy.checked(cache, revalidate, offline, endpoint_url, bucket)
-        self._server: DemoServer | None = None
-        self._finalizer = weakref.finalize(self, _close, self._threads, None)
+        self._panel = Panel(endpoint_url)
+        self._context = context = spec.open(
+            credentials,
+            listener=self._panel.activity,
+            statistics=self._panel.statistics,
+            observer=self._panel.follow,
+        )
+        self._loader = Loader(context)
+        self._planner = Planner(context, self._loader)
+        self._inspector = Inspector(context, self._loader)
+        self._scanner = Scanner(context)
+        self._lake_writer = LakeWriter(context)
+        self._option_chains = OptionChains(context, self._loader)
+        self._is_demo = False
 
     @classmethod
     def demo(cls, server: DemoServer | None = None, **arguments: Any) -> Self:
@@ -146,38 +156,51 @@ class FlatSession(Exploring, Examining, Lazy, Lakes, NotebookMethods, Chains):
                 f"the demo market needs {error.name}: pip install 'flatnb[demo]'"
             ) from error
         server = (server or DemoServer()).start()
-        arguments.setdefault("cache", False)  # its port, and so its folder, is another each time
-        keys = server.credentials
+        arguments.setdefault("cache", False)  # its port, and so its folder, differs each time
         session = cls(
-            keys["access_key_id"],
-            keys["secret_access_key"],
+            **server.credentials,
             endpoint_url=server.endpoint_url,
             bucket=server.bucket,
             options_root=server.options_root,
             **arguments,
         )
-        session._server = server
+        session._context.on_close(server.stop)
+        session._is_demo = True
         session._panel.title = f"SYNTHETIC demo market at {server.endpoint_url}"
-        session._finalizer.detach()
-        session._finalizer = weakref.finalize(session, _close, session._threads, server)
         return session
 
     register = staticmethod(register_data_type)
 
     @property
+    def catalog(self) -> S3Catalog:
+        """Data types and dates ⇄ keys of the bucket."""
+        return self._context.catalog
+
+    @property
+    def downloader(self) -> AsyncS3Downloader:
+        """What downloads the files."""
+        return self._context.downloader
+
+    @property
     def credentials_source(self) -> str:
         """Where the credentials were found; the credentials themselves are not shown."""
-        return self._credentials.source
+        return self._context.credentials_source
 
     @property
     def cache(self) -> DayCache | None:
-        """The days on disk: their number, size and folder; ``cache.clear()`` removes them."""
-        return self._keeping.cache if self._keeping else None
+        """The cached days: their number, size and folder; ``cache.clear()`` removes them."""
+        policy = self._context.cache_policy
+        return policy.cache if policy else None
 
     @property
     def stats(self) -> Statistics:
         """Totals and rates of all downloads of this session."""
-        return self.downloader.statistics
+        return self._context.downloader.statistics
+
+    @property
+    def last_report(self) -> LoadReport | None:
+        """The outcome of every day of the load that ended last; None before the first."""
+        return self._context.journal.last_report
 
     @overload
     def load(
@@ -187,6 +210,7 @@ class FlatSession(Exploring, Examining, Lazy, Lakes, NotebookMethods, Chains):
         end: DateLike,
         *,
         frame: Literal["polars"] = ...,
+        progress: bool | None = ...,
         **options: Unpack[LoadOptions],
     ) -> pl.DataFrame: ...
 
@@ -198,26 +222,20 @@ class FlatSession(Exploring, Examining, Lazy, Lakes, NotebookMethods, Chains):
         end: DateLike,
         *,
         frame: Literal["pandas"],
+        progress: bool | None = ...,
         **options: Unpack[LoadOptions],
     ) -> pd.DataFrame: ...
 
+    @with_load_options
     def load(
         self,
         data_type: str,
         start: DateLike,
         end: DateLike,
         *,
-        symbols: Sequence[str] | str | None = None,
-        underlyings: Sequence[str] | str | None = None,
-        expiry: Between[DateLike] | None = None,
-        strike: Between[float] | None = None,
-        option_type: OptionType | None = None,
-        columns: Sequence[str] | str | None = None,
         frame: FrameKind = "polars",
-        tz: str = "UTC",
-        missing: Missing = "warn",
-        strict: bool = False,
         progress: bool | None = None,
+        **options: Unpack[LoadOptions],
     ) -> Any:
         """Load the files of a range of days into one frame.
 
@@ -231,8 +249,8 @@ class FlatSession(Exploring, Examining, Lazy, Lakes, NotebookMethods, Chains):
             bucket is written ``"root/folder"``; `register` gives it a name.
         start, end
             Dates of files, both inclusive: strings YYYY-MM-DD, dates, or pandas or numpy
-            timestamps. Stocks and options have one for each trading day; for the others a
-            listing tells the days.
+            timestamps. Stocks and options have one for each trading day; the days of the
+            others are found by listing.
         symbols
             Only these tickers, exactly as the vendor writes them (upper and lower case differ).
             ``"O:SPY*"`` is every contract of SPY.
@@ -252,7 +270,7 @@ class FlatSession(Exploring, Examining, Lazy, Lakes, NotebookMethods, Chains):
             Time zone of the times in the frame; the instants are the same in any.
         missing
             What to do about a trading day without a file: ``"warn"``, ``"raise"`` or ``"ignore"``.
-            `last_report` tells of it in any case.
+            `last_report` lists them in any case.
         strict
             Whether a day with rows that are not of that day fails; else it is warned of.
         progress
@@ -274,24 +292,9 @@ class FlatSession(Exploring, Examining, Lazy, Lakes, NotebookMethods, Chains):
         MissingDaysError
             If days have no file and ``missing="raise"``.
         TransferError
-            If a listing that is to tell the days could not be had.
+            If a listing that is needed to find the days could not be loaded.
         """
-        return self.start(
-            data_type,
-            start,
-            end,
-            frame=frame,
-            symbols=symbols,
-            underlyings=underlyings,
-            expiry=expiry,
-            strike=strike,
-            option_type=option_type,
-            columns=columns,
-            tz=tz,
-            missing=missing,
-            strict=strict,
-            progress=progress,
-        ).result()
+        return self.start(data_type, start, end, frame=frame, progress=progress, **options).result()
 
     @overload
     async def load_async(
@@ -301,6 +304,7 @@ class FlatSession(Exploring, Examining, Lazy, Lakes, NotebookMethods, Chains):
         end: DateLike,
         *,
         frame: Literal["polars"] = ...,
+        progress: bool | None = ...,
         **options: Unpack[LoadOptions],
     ) -> pl.DataFrame: ...
 
@@ -312,9 +316,11 @@ class FlatSession(Exploring, Examining, Lazy, Lakes, NotebookMethods, Chains):
         end: DateLike,
         *,
         frame: Literal["pandas"],
+        progress: bool | None = ...,
         **options: Unpack[LoadOptions],
     ) -> pd.DataFrame: ...
 
+    @with_load_options
     async def load_async(
         self,
         data_type: str,
@@ -322,11 +328,13 @@ class FlatSession(Exploring, Examining, Lazy, Lakes, NotebookMethods, Chains):
         end: DateLike,
         *,
         frame: FrameKind = "polars",
+        progress: bool | None = None,
         **options: Unpack[LoadOptions],
     ) -> Any:
         """As `load`, in async code; cancelling it cancels the downloads."""
-        return await self.start(data_type, start, end, frame=frame, **options)
+        return await self.start(data_type, start, end, frame=frame, progress=progress, **options)
 
+    @with_load_options
     def start(
         self,
         data_type: str,
@@ -335,38 +343,418 @@ class FlatSession(Exploring, Examining, Lazy, Lakes, NotebookMethods, Chains):
         *,
         frame: FrameKind = "polars",
         progress: bool | None = None,
-        **options: Unpack[RequestOptions],
+        **options: Unpack[LoadOptions],
     ) -> Job[Any]:
         """As `load`, in the background: returns at once with a handle on the work.
 
         Raises
         ------
+        ValueError
+            If an argument is wrong.
         RuntimeError
             If the session is closed.
         """
-        if not self._finalizer.alive:
-            raise RuntimeError("this session is closed; make a new one")
-        request = Request.checked(data_type, start, end, frame=frame, **options)
-        counts = Progress()
-        job = Job(
-            self._load(request, counts),
-            self._threads.loop,
-            name=f"{data_type} {start} … {end}",
-            deliver=lambda loaded: deliver(request, loaded),
-            progress=counts,
-        )
-        self._panel.follow(job, progress)
-        return job
+        return self._loader.start(data_type, start, end, frame=frame, show=progress, **options)
 
-    async def _load(self, request: Request, progress: Progress) -> LoadResult:
-        loader = DayLoader(
-            self.downloader, self.catalog, self._keeping, request, progress, self._max_concurrent
+    @with_load_options
+    def plan(
+        self,
+        data_type: str,
+        start: DateLike,
+        end: DateLike,
+        *,
+        frame: FrameKind = "polars",
+        **options: Unpack[LoadOptions],
+    ) -> Plan:
+        """What `load` with the same arguments would download; nothing is downloaded yet.
+
+        One listing a month gives the files, their sizes and versions.
+
+        Returns
+        -------
+        Plan
+            Days, bytes, estimates of time and memory, and what users have publicly reported of
+            these files; ``plan.load()`` loads it.
+
+        Raises
+        ------
+        ValueError
+            If an argument is wrong.
+        TransferError
+            If a listing could not be loaded.
+        """
+        return self._planner.plan(data_type, start, end, frame=frame, **options)
+
+    def available(
+        self, data_type: str, start: DateLike | None = None, end: DateLike | None = None
+    ) -> Availability:
+        """The days of a data type that the bucket has; listed again after five minutes.
+
+        A file that is listed may still be forbidden: the service lists what a plan does not reach.
+
+        Parameters
+        ----------
+        data_type
+            As `load` takes it.
+        start, end
+            Both inclusive; None: from the data type's first day, to today.
+
+        Returns
+        -------
+        Coverage
+            Its days and sizes, and which trading days lack a file; displayed, a calendar.
+
+        Raises
+        ------
+        ValueError
+            If an argument is wrong.
+        TransferError
+            If a listing could not be loaded.
+        """
+        return self._planner.available(data_type, start, end)
+
+    def catalog_view(self) -> BucketInventory:
+        """What the bucket has: each data type with its years, also folders that are new.
+
+        Made of about two listings of folders for each data type. A listed file may still be
+        forbidden: see `entitlements`.
+
+        Raises
+        ------
+        TransferError
+            If a listing could not be loaded.
+        """
+        return self._inspector.catalog_view()
+
+    def entitlements(self, data_types: Sequence[str] | str | None = None) -> Entitlements:
+        """What these keys give access to: one HEAD request for each data type and year.
+
+        Parameters
+        ----------
+        data_types
+            Names, or one; None: all that are known.
+
+        Returns
+        -------
+        Entitlements
+            By data type; ``["stocks_minute"].first_day`` is the first day that can be read.
+
+        Raises
+        ------
+        ValueError
+            If a data type is unknown.
+        AuthenticationError
+            If the keys themselves are refused.
+        TransferError
+            If a request failed.
+        """
+        return self._inspector.entitlements(data_types)
+
+    def audit(self, data_type: str, start: DateLike, end: DateLike) -> Audit:
+        """Check days for errors in the data: they are loaded one by one, in bounded memory.
+
+        The checks are: missing and damaged files, rows of another day, more than three times or
+        less than half of the rows of the neighbouring days, busy tickers that end before the
+        close, duplicate rows, and bars without volume.
+
+        Parameters
+        ----------
+        data_type, start, end
+            As `load` takes them.
+
+        Returns
+        -------
+        Audit
+            True if nothing was found; ``.findings`` has each day's.
+
+        Raises
+        ------
+        ValueError
+            If an argument is wrong.
+        TransferError
+            If a listing that is needed to find the days could not be loaded.
+        """
+        return self._inspector.audit(data_type, start, end)
+
+    def lock(self, path: str | os.PathLike[str]) -> Lock:
+        """Write a lock file: which version of which file this session has used so far.
+
+        Returns
+        -------
+        Lock
+            What was written: key, ETag, size and rules of reading of each file.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
+        """
+        return self._inspector.lock(path)
+
+    def verify(self, path: str | os.PathLike[str]) -> Verification:
+        """Compare a lock file of `lock` with what the bucket has now; one listing a month.
+
+        Returns
+        -------
+        Verification
+            True if the same loads would give the same frames; else it lists what has changed.
+
+        Raises
+        ------
+        ValueError
+            If the file is not a lock file, or of another bucket.
+        OSError
+            If it cannot be read.
+        TransferError
+            If a listing could not be loaded.
+        """
+        return self._inspector.verify(path)
+
+    def scan(self, data_type: str) -> pl.LazyFrame:
+        """All days of a data type as one lazy table; a query loads what it needs.
+
+        Conditions on ``date`` decide which days are loaded (through the cache), conditions on
+        ``ticker`` and the used columns decide which rows and columns are parsed. A query without a
+        bound on ``date`` warns of what it may load before it does.
+
+        The LazyFrame holds this session, but no keys: where it is pickled, the process that
+        collects it finds its own.
+
+        Parameters
+        ----------
+        data_type
+            As `load` takes it; its columns must be known.
+
+        Returns
+        -------
+        polars.LazyFrame
+            ``date``, then the vendor's columns; times in UTC. Collecting it raises `LoadError` if
+            a day is forbidden, damaged or failed, and warns of days that have no file.
+
+        Raises
+        ------
+        ValueError
+            If the data type is unknown, or nothing is known of its columns.
+
+        Examples
+        --------
+        >>> bars = session.scan("stocks_minute")                        # doctest: +SKIP
+        >>> january = pl.col("date").is_between(date(2024, 1, 1), date(2024, 1, 31))
+        >>> bars.filter(january, pl.col("ticker") == "AAPL").select("close").collect()
+        """
+        return self._scanner.scan(data_type)
+
+    def sql(self, query: str) -> pl.DataFrame:
+        """The result of a query in SQL, by polars, on tables named like the data types.
+
+        Parameters
+        ----------
+        query
+            For example ``"SELECT date, close FROM stocks_daily WHERE ticker = 'SPY' AND date
+            BETWEEN '2024-01-01' AND '2024-01-31'"``. As in `scan`, conditions on ``date`` and
+            ``ticker`` decide what is loaded. Dates are written ``'2024-01-31'``.
+
+        Returns
+        -------
+        polars.DataFrame
+
+        Raises
+        ------
+        ValueError
+            If it is not a string.
+        polars.exceptions.PolarsError
+            If polars refuses the query.
+        LoadError
+            If a day is forbidden, damaged or failed.
+        """
+        return self._scanner.sql(query)
+
+    @with_load_options
+    def to_lake(
+        self,
+        data_type: str,
+        start: DateLike,
+        end: DateLike,
+        path: str | os.PathLike[str],
+        *,
+        client: object = None,
+        progress: bool | None = None,
+        **options: Unpack[LoadOptions],
+    ) -> Lake:
+        """Convert a history to Parquet, one folder for each day, in bounded memory.
+
+        Days that the lake already has, made of the same version of the file, are not converted
+        again: an interrupted build continues where it stopped. A day appears whole or not at
+        all, also if a process is killed. The session's cache is neither read nor written.
+
+        Parameters
+        ----------
+        data_type, start, end
+            As `load` takes them.
+        path
+            A folder; with a cluster, one that all workers can access under this name. Or
+            ``s3://bucket/folder``: read and written with the machine's own AWS credentials
+            (``AWS_PROFILE``, an instance's role …), not with those for the market data.
+        client
+            A ``distributed.Client`` whose workers convert the days, each with keys that it finds
+            in its environment or an AWS profile; None: this process converts them. Any other
+            object whose ``submit(task)`` returns a ``concurrent.futures.Future`` can be used.
+        progress
+            Whether to show it; None: in a notebook or a terminal.
+        **options
+            ``symbols``, ``underlyings``, ``expiry``, ``strike``, ``option_type``, ``columns``: what
+            to include, as `load` takes them.
+
+        Returns
+        -------
+        Lake
+            ``scan()`` for polars, ``to_dask()``, ``paths`` and ``folder`` for others; its
+            ``report`` has the outcome of each day. Days without a file are warned of.
+
+        Raises
+        ------
+        ValueError
+            If an argument is wrong, or the lake was made with other options.
+        RuntimeError
+            If another process is writing this data type of this lake.
+        LoadError
+            If days are forbidden, damaged or failed; the others are in the lake.
+        OSError
+            If the lake cannot be written.
+        """
+        return self._lake_writer.to_lake(
+            data_type, start, end, path, client=client, progress=progress, **options
         )
-        return await self._told(request.data_type, await loader.load())
+
+    def chain(
+        self,
+        underlying: str,
+        day: DateLike,
+        *,
+        roots: Sequence[str] | str | None = None,
+        expiry: Between[DateLike] | None = None,
+        strike: Between[float] | None = None,
+        option_type: OptionType | None = None,
+        frame: FrameKind = "polars",
+    ) -> Any:
+        """The option chain of a day: each contract that traded, with its underlying's bar.
+
+        Parameters
+        ----------
+        underlying
+            The ticker of a stock, or the name of an index: ``"SPX"``.
+        day
+            A trading day.
+        roots
+            The OCC roots; None: the underlying's, and those of its weekly index options. Adjusted
+            contracts (``T1``) deliver something else and are only included if their root is named.
+        expiry, strike, option_type
+            As `FlatSession.load` takes them.
+        frame
+            ``"polars"`` or ``"pandas"``.
+
+        Returns
+        -------
+        polars.DataFrame or pandas.DataFrame
+            ``date``, ``ticker``, ``root``, ``expiry``, ``option_type``, ``strike``, the columns of
+            daily bars, and ``underlying_open``, ``…_high``, ``…_low``, ``…_close`` and
+            ``…_volume`` (null if the underlying has no bar on that day; an index has no volume).
+            Ordered by expiry, strike and type.
+
+        Raises
+        ------
+        ValueError
+            If an argument is wrong.
+        LoadError
+            If the day could not be loaded, or has no file.
+        """
+        return self._option_chains.chain(
+            underlying,
+            day,
+            roots=roots,
+            frame=frame,
+            expiry=expiry,
+            strike=strike,
+            option_type=option_type,
+        )
+
+    @staticmethod
+    def login() -> None:
+        """Ask for the S3 keys; sessions made afterwards in this process find them.
+
+        In a notebook a form is shown, elsewhere the terminal asks. The keys go to the
+        memory of this process only, not to the notebook, its widgets' state or the history. On
+        request they are stored in the system's keyring (extra ``keyring``).
+
+        Raises
+        ------
+        CredentialsError
+            In a terminal, if nothing was typed.
+        """
+        from .notebook.login import ask
+
+        ask()
+
+    @staticmethod
+    def logout() -> None:
+        """Forget the keys of `login`, in this process and in the keyring."""
+        log_out()
+
+    def panel(self) -> Panel:
+        """The live panel: files, rate, time left, retries, failures; one for each session.
+
+        Display it in a notebook (as the last line of a cell, or by ``session.panel().show()``)
+        and it is updated while anything loads, also while a cell runs `load`.
+        """
+        return self._panel
+
+    def picker(self) -> Picker:
+        """A form to pick data type, days and symbols, and to load them in the background.
+
+        Raises
+        ------
+        ImportError
+            If the ``notebook`` extra is not installed.
+        """
+        try:
+            from .notebook.picker import Picker
+        except ImportError as error:
+            raise ImportError(
+                f"the picker needs {error.name}: pip install 'flatnb[notebook]'"
+            ) from error
+        return Picker(self)
+
+    def plot(self, frame: pl.DataFrame | pd.DataFrame, symbol: str | None = None) -> Figure:
+        """A candlestick chart with volume of one symbol of a loaded frame.
+
+        Parameters
+        ----------
+        frame
+            Daily or minute bars from `load`, polars or pandas.
+        symbol
+            Which ticker; may be omitted if the frame has only one.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            To show, change or save. More than 250 bars are combined into fewer candles.
+
+        Raises
+        ------
+        ValueError
+            If the frame does not have bars, or not this ticker.
+        ImportError
+            If the ``plot`` extra is not installed.
+        """
+        try:
+            from .notebook.plot import plot
+        except ImportError as error:
+            raise ImportError(f"plot needs {error.name}: pip install 'flatnb[plot]'") from error
+        return plot(frame, symbol)
 
     def close(self) -> None:
         """Cancel what runs and close all connections, and the demo server if there is one."""
-        self._finalizer()
+        self._context.close()
 
     def __enter__(self) -> Self:
         return self
@@ -379,13 +767,18 @@ class FlatSession(Exploring, Examining, Lazy, Lakes, NotebookMethods, Chains):
 
     def __repr__(self) -> str:
         where = self.downloader.endpoint_url
-        if self._server is not None:
+        if self._is_demo:
             return f"FlatSession(SYNTHETIC demo market at {where}; {self.stats!r})"
         return f"FlatSession({where}, credentials from {self.credentials_source}; {self.stats!r})"
 
-
-def _close(threads: LoopThread, server: DemoServer | None) -> None:
-    # Not a method: a finalizer that held the session would keep it alive.
-    threads.close()
-    if server is not None:
-        server.stop()
+    def _repr_html_(self) -> str:
+        cache_text = "no" if self.cache is None else str(self.cache.folder)
+        pairs = {
+            "Files from": self._panel.title,
+            "Bucket": self.catalog.bucket,
+            "Credentials": self.credentials_source,
+            "Cache": cache_text,
+            "Downloads": repr(self.stats),
+        }
+        hint = "session.load(…) · session.picker() · session.panel() · session.last_report"
+        return page(head("FlatSession", hint) + facts(pairs))

@@ -173,7 +173,7 @@ def _misdated(
 
 def _duplicates(data_type: DataType, frame: pl.DataFrame, time: str | None) -> int:
     identity = [name for name in _IDENTITIES if name in frame.columns]
-    is_bars = data_type.name.rpartition("_")[2] in _BARS
+    is_bars = data_type.kind in _BARS
     if time is None or "ticker" not in frame.columns or not (identity or is_bars):
         return 0
     return frame.height - frame.select("ticker", time, *identity).unique().height
@@ -188,7 +188,7 @@ def _ends_of_busiest(
 ) -> tuple[tuple[str, datetime, timedelta], ...]:
     import polars as pl
 
-    if data_type.days != "calendar" or data_type.name.endswith("_daily") or time is None:
+    if data_type.days != "calendar" or data_type.kind == "daily" or time is None:
         return ()
     who = pl.col("ticker")
     if data_type.is_options:

@@ -27,7 +27,7 @@ class Availability:
         Day → size of its file in bytes, in ascending order.
     missing
         Trading days of the range, up to the last published one, that have no file; empty for
-        data types whose days no calendar tells.
+        data types whose days do not follow a calendar.
     """
 
     data_type: str
@@ -60,14 +60,14 @@ class Availability:
 
     def _repr_html_(self) -> str:
         squares = dict.fromkeys(self.days, "loaded") | dict.fromkeys(self.missing, "missing")
-        told = repr(self).removeprefix(f"{self.data_type}: ")
-        return page(head(self.data_type, told) + heat_map(squares, ("loaded", "missing")))
+        summary = repr(self).removeprefix(f"{self.data_type}: ")
+        return page(head(self.data_type, summary) + heat_map(squares, ("loaded", "missing")))
 
 
 def make_availability(
     data_type: DataType, found: Iterable[ObjectSummary], first: date, last: date, now: datetime
 ) -> Availability:
-    """What a listing of the keys of a data type tells of a range of days."""
+    """Make it of a listing of the keys of a data type."""
     sizes = {
         date.fromisoformat(match[1]): item.size_bytes
         for item in found

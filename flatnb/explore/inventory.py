@@ -18,7 +18,7 @@ class FolderInventory:
     Attributes
     ----------
     data_type
-        What `FlatSession.load` takes: a name, or ``"root/folder"`` of one that nobody registered.
+        What `FlatSession.load` takes: a name, or ``"root/folder"`` of one that is not registered.
     years
         The years that have files, ascending.
     last_month
@@ -47,7 +47,7 @@ class BucketInventory:
         return "\n".join(f"{name:{width}}  {span}" for name, span in self._rows())
 
     def _repr_html_(self) -> str:
-        note = "session.available(data_type, start, end) tells the days"
+        note = "session.available(data_type, start, end) lists the days"
         return table("The bucket", self._rows(), ("data type", "files"), note)
 
     def _rows(self) -> list[tuple[str, str]]:
@@ -60,7 +60,7 @@ async def list_inventory(downloader: AsyncS3Downloader, bucket: str) -> BucketIn
     Raises
     ------
     TransferError
-        If a listing could not be had.
+        If a listing could not be loaded.
     """
 
     async def below(prefixes: list[str]) -> list[list[str]]:

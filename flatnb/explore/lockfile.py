@@ -1,4 +1,4 @@
-"""Which versions of which files a notebook used, and what has become of them since."""
+"""Which versions of which files a notebook used, and whether the bucket still has them."""
 
 from __future__ import annotations
 
@@ -14,26 +14,29 @@ from ..download.core.listing import ObjectSummary
 from ..download.targets import PartFile
 from ..html import table
 from ..load.day_cache import SCHEMA_VERSION
+from ..load.journal import UsedFile
 
 LockStatus = Literal["same", "changed", "gone"]
 
 
-@dataclass(frozen=True, slots=True)
-class LockedFile:
-    """One file that was used: its key, version, size, and the rules by which it was read."""
-
-    key: str
-    etag: str
-    size_bytes: int
-    columns: str
-
-
 @dataclass(frozen=True)
 class Lock:
-    """What was used. ``schema`` is the version of what flatnb makes of a file."""
+    """The files that were used.
+
+    Attributes
+    ----------
+    bucket
+        Where they are.
+    files
+        Key, version and size of each.
+    schema
+        The version of how flatnb reads files.
+    flatnb
+        The version of flatnb.
+    """
 
     bucket: str
-    files: tuple[LockedFile, ...]
+    files: tuple[UsedFile, ...]
     schema: str = SCHEMA_VERSION
     flatnb: str = __version__
 
@@ -45,7 +48,7 @@ class Lock:
         OSError
             If it cannot be written.
         """
-        told = {
+        content = {
             "flatnb": self.flatnb,
             "schema": self.schema,
             "bucket": self.bucket,
@@ -60,7 +63,7 @@ class Lock:
         }
         part = PartFile(Path(path))
         try:
-            part.write(0, (json.dumps(told, indent=1) + "\n").encode())
+            part.write(0, (json.dumps(content, indent=1) + "\n").encode())
             part.commit()
         finally:
             part.abort()
@@ -72,34 +75,36 @@ class Lock:
         Raises
         ------
         ValueError
-            If the file is no lock file.
+            If the file is not a lock file.
         OSError
             If it cannot be read.
         """
         text = Path(path).read_text(encoding="utf-8")
         try:
-            told: dict[str, Any] = json.loads(text)
+            content: dict[str, Any] = json.loads(text)
             files = tuple(
-                LockedFile(key, str(each["etag"]), int(each["size_bytes"]), str(each["columns"]))
-                for key, each in told["files"].items()
+                UsedFile(key, str(each["etag"]), int(each["size_bytes"]), str(each["columns"]))
+                for key, each in content["files"].items()
             )
-            return cls(str(told["bucket"]), files, str(told["schema"]), str(told["flatnb"]))
+            return cls(
+                str(content["bucket"]), files, str(content["schema"]), str(content["flatnb"])
+            )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(
-                f"path={os.fspath(path)!r} is no lock file ({error!r}); write one by session.lock()"
+                f"path={os.fspath(path)!r} is not a lock file ({error!r}); write one by session.lock()"
             ) from None
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What has become of the files of a lock; true if nothing has changed.
+    """Which files of a lock have changed; true if none has.
 
     Attributes
     ----------
     files
         Key → ``"same"``, ``"changed"`` (the vendor has replaced it) or ``"gone"``.
     rules
-        What has changed in how flatnb reads; empty if nothing has.
+        What has changed in how flatnb reads files; empty if nothing has.
     """
 
     files: Mapping[str, LockStatus]
@@ -114,14 +119,14 @@ class Verification:
 
     def __repr__(self) -> str:
         counts = (f"{len(self.with_status(status))} {status}" for status in _STATUSES)
-        odd = [f"  {key} {status}" for key, status in self._odd()]
-        return "\n".join([", ".join(counts), *odd, *(f"  {rule}" for rule in self.rules)])
+        changes = [f"  {key} {status}" for key, status in self._changes()]
+        return "\n".join([", ".join(counts), *changes, *(f"  {rule}" for rule in self.rules)])
 
     def _repr_html_(self) -> str:
         note = f"{len(self.with_status('same'))} of {len(self.files)} files are the same"
-        return table("Lock", self._odd(), ("file", "now"), "; ".join([note, *self.rules]))
+        return table("Lock", self._changes(), ("file", "now"), "; ".join([note, *self.rules]))
 
-    def _odd(self) -> list[tuple[str, str]]:
+    def _changes(self) -> list[tuple[str, str]]:
         return [(key, status) for key, status in self.files.items() if status != "same"]
 
 
@@ -136,19 +141,19 @@ def compare(
     Parameters
     ----------
     columns
-        Key → the rules by which its file would be read now.
+        Key → the fingerprint of the columns that its file would be read with now.
     """
     etags = {item.key: item.etag for item in listed}
 
-    def status(file: LockedFile) -> LockStatus:
+    def status(file: UsedFile) -> LockStatus:
         if file.key not in etags:
             return "gone"
         return "same" if etags[file.key] == file.etag else "changed"
 
     rules = []
     if lock.schema != SCHEMA_VERSION:
-        rules.append(f"flatnb reads files otherwise (schema {SCHEMA_VERSION}, was {lock.schema})")
-    others = {file.key for file in lock.files if columns.get(file.key) != file.columns}
-    if others:
-        rules.append(f"the columns of {len(others)} files are known otherwise now")
+        rules.append(f"flatnb reads files differently (schema {SCHEMA_VERSION}, was {lock.schema})")
+    changed = {file.key for file in lock.files if columns.get(file.key) != file.columns}
+    if changed:
+        rules.append(f"the known columns of {len(changed)} files have changed")
     return Verification({file.key: status(file) for file in lock.files}, tuple(rules))

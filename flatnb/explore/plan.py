@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
 
-from ..download.core.transfer import ObjectVersion
 from ..download.statistics import format_bytes
 from ..html import facts, head, heat_map, page, rows_html
+from ..load.object_versions import VersionSurvey
 from ..load.request import Request
 from ..market.known_issues import is_published, known_issue
 
@@ -20,7 +20,7 @@ _NEWER = "the bucket has a newer file; a session with revalidate='always' downlo
 
 _ORDER = ("cached", "download", "replaced", "late", "missing")
 
-# Packed bytes of a row, of files of May 2026: 27 to 30 MB and 1.83M rows of stock minutes, 305 KB
+# Compressed bytes of a row, of files of May 2026: 27 to 30 MB and 1.83M rows of stock minutes, 305 KB
 # and 12,093 rows of daily bars, 4 MB and 364,000 rows of options.
 _BYTES_PER_ROW = {"stocks_daily": 25.0, "options_daily": 11.0}
 _USUAL_BYTES_PER_ROW = 15.0
@@ -28,7 +28,7 @@ _ROWS_PER_SYMBOL = {"daily": 1, "session": 1, "minute": 400}
 
 # Measured by a user of the service: 128 connections, 26.8 MB/s.
 _BYTES_PER_S_AND_CONNECTION = 26.8e6 / 128
-_UNPACKED_PER_S = 60e6
+_DECOMPRESSED_BYTES_PER_S = 60e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +38,13 @@ class PlannedDay:
     Attributes
     ----------
     status
-        ``"cached"``: here; ``"to download"``; ``"replaced"``: here, but the bucket has a newer
-        file, which would be downloaded; ``"missing"``: the bucket has no file; ``"late"``: none
+        ``"cached"``; ``"to download"``; ``"replaced"``: cached, but the bucket has a newer file,
+        which would be downloaded; ``"missing"``: the bucket has no file; ``"late"``: none
         yet, as a day's files are complete at about 11:00 in New York on the next day.
     size_bytes
         Size of the file in the bucket; 0 if there is none.
     note
-        What users have publicly reported of this file, or what else is to be known.
+        What users have publicly reported of this file, or other remarks.
     """
 
     date: date
@@ -56,16 +56,16 @@ class PlannedDay:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a load would bring; made by `FlatSession.plan`.
+    """What a load would mean; made by `FlatSession.plan`.
 
     Attributes
     ----------
     days
         Each day of the range that could have a file.
     rows_estimate
-        Rows in the frame, from the sizes; None where too little is known.
+        Rows in the frame, estimated from the sizes; None where too little is known.
     seconds_estimate
-        For the download, at the rate that this session has had, or at what users have measured.
+        For the download, at the rate that this session measured, or else at what users measured.
     """
 
     data_type: str
@@ -81,57 +81,60 @@ class Plan:
 
     @property
     def files(self) -> int:
-        """How many days have a file, here or in the bucket."""
+        """How many days have a file, cached or in the bucket."""
         return len(self.with_status("cached", "to download", "replaced"))
 
     @property
     def bytes_to_download(self) -> int:
-        """Size of the files that are not here."""
+        """Size of the files that are not cached."""
         return sum(day.size_bytes for day in self.with_status("to download", "replaced"))
 
     @property
     def bytes_cached(self) -> int:
-        """Size in the bucket of the files that are here."""
+        """Size in the bucket of the files that are cached."""
         return sum(day.size_bytes for day in self.with_status("cached"))
 
     @property
     def memory_bytes_estimate(self) -> int | None:
-        """Size of the frame: eight bytes a cell, and the tickers' texts."""
+        """Size of the frame: eight bytes a cell, and the text of the tickers."""
         if self.rows_estimate is None:
             return None
         return self.rows_estimate * (8 * self.columns + 16)
 
     @property
     def seconds_estimate(self) -> float:
-        """Seconds to download and read what is not here."""
-        return self.bytes_to_download / self.bytes_per_s + self.bytes_to_download / _UNPACKED_PER_S
+        """Seconds to download and read what is not cached."""
+        return (
+            self.bytes_to_download / self.bytes_per_s
+            + self.bytes_to_download / _DECOMPRESSED_BYTES_PER_S
+        )
 
     def load(self) -> Any:
         """Load it, as `FlatSession.load` with the same arguments."""
         return self.run()
 
     def __repr__(self) -> str:
-        return "\n".join([f"{self.data_type}: {self._summary()}", *self._oddities()])
+        return "\n".join([f"{self.data_type}: {self._summary()}", *self._notes()])
 
     def _repr_html_(self) -> str:
         days = {day.date: day.status.split()[-1] for day in self.days}
-        odd = [(day.date, day.status, day.note) for day in self.days if day.note]
-        table = rows_html(odd, ("day", "status", "to be known")) if odd else ""
-        title = head(f"Plan: {self.data_type}", "plan.load() brings it")
+        with_notes = [(day.date, day.status, day.note) for day in self.days if day.note]
+        table = rows_html(with_notes, ("day", "status", "note")) if with_notes else ""
+        title = head(f"Plan: {self.data_type}", "plan.load() loads it")
         return page(title + facts(self._facts()) + heat_map(days, _ORDER) + table)
 
     def _facts(self) -> Mapping[str, str]:
         size = format_bytes(self.bytes_to_download)
-        told = {
+        pairs = {
             "Days": self._counts(),
-            "To download": f"{size}, {say_time(self.seconds_estimate)}",
-            "Here already": format_bytes(self.bytes_cached),
+            "To download": f"{size}, {format_duration(self.seconds_estimate)}",
+            "Cached": format_bytes(self.bytes_cached),
         }
         if self.rows_estimate is not None and self.memory_bytes_estimate is not None:
-            told["Frame"] = (
+            pairs["Frame"] = (
                 f"about {self.rows_estimate:,} rows, {format_bytes(self.memory_bytes_estimate)}"
             )
-        return told
+        return pairs
 
     def _summary(self) -> str:
         return "; ".join(f"{name.lower()}: {value}" for name, value in self._facts().items())
@@ -140,12 +143,12 @@ class Plan:
         counts = Counter(day.status for day in self.days)
         return ", ".join(f"{count:,} {status}" for status, count in counts.items()) or "none"
 
-    def _oddities(self) -> list[str]:
+    def _notes(self) -> list[str]:
         return [f"  {day.date} {day.status}: {day.note}" for day in self.days if day.note]
 
 
-def say_time(seconds: float) -> str:
-    """Seconds in words, as exact as an estimate is."""
+def format_duration(seconds: float) -> str:
+    """Seconds in words, with the precision of an estimate."""
     if seconds < 1:
         return "less than a second"
     if seconds < 90:
@@ -155,33 +158,31 @@ def say_time(seconds: float) -> str:
 
 def make_plan(
     request: Request,
-    keys: Mapping[date, str],
-    listed: Mapping[str, ObjectVersion],
-    kept: Mapping[str, ObjectVersion],
+    survey: VersionSurvey,
     *,
     needs_revalidation: Callable[[date], bool],
     now: datetime,
     bytes_per_s: float,
     run: Callable[[], Any],
 ) -> Plan:
-    """Put a plan together from what is listed and what is here."""
+    """Make a plan of what is listed and what is cached."""
 
     def planned(day: date, key: str) -> PlannedDay:
-        found, here = listed.get(key), kept.get(key)
+        listed, cached = survey.listed.get(key), survey.cached.get(key)
         status: PlanStatus
         note = known_issue(request.data_type, day)
-        if here is not None and (found == here or not needs_revalidation(day)):
+        if cached is not None and (listed == cached or not needs_revalidation(day)):
             status = "cached"
-            if found is not None and found != here:
+            if listed is not None and listed != cached:
                 note = f"{_NEWER}; {note}" if note else _NEWER
-        elif found is None:
+        elif listed is None:
             status = "missing" if is_published(day, now) else "late"
         else:
-            status = "replaced" if here is not None else "to download"
-        version = here if status == "cached" else found
+            status = "replaced" if cached is not None else "to download"
+        version = cached if status == "cached" else listed
         return PlannedDay(day, key, status, version.size_bytes if version else 0, note)
 
-    days = tuple(planned(day, key) for day, key in keys.items())
+    days = tuple(planned(day, key) for day, key in survey.keys.items())
     columns = request.columns or tuple(request.data_type.columns) or ("ticker",)
     rows = _rows(request, days)
     return Plan(request.data_type.name, days, rows, len(columns) + 1, bytes_per_s, run)
@@ -192,7 +193,7 @@ def _rows(request: Request, days: tuple[PlannedDay, ...]) -> int | None:
     if request.selection is None:
         each = _BYTES_PER_ROW.get(name, _USUAL_BYTES_PER_ROW)
         return round(sum(day.size_bytes for day in days) / each)
-    per_symbol = _ROWS_PER_SYMBOL.get(name.rpartition("_")[2])
+    per_symbol = _ROWS_PER_SYMBOL.get(request.data_type.kind)
     if per_symbol is None or request.selection.roots or request.selection.contracts:
         return None
     files = sum(day.size_bytes > 0 for day in days)
@@ -200,5 +201,5 @@ def _rows(request: Request, days: tuple[PlannedDay, ...]) -> int | None:
 
 
 def expected_rate(bytes_per_s: float, connections: int) -> float:
-    """Bytes a second: what was measured, or what users have seen."""
+    """Bytes per second: as measured in this session, or else by users."""
     return bytes_per_s or connections * _BYTES_PER_S_AND_CONNECTION

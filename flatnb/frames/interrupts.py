@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import threading
 import time
@@ -39,3 +40,8 @@ def retry_on_interrupt(function: Callable[P, T]) -> Callable[P, T]:
         return function(*args, **kwargs)
 
     return run
+
+
+async def in_thread(function: Callable[[], T]) -> T:
+    """Run polars' work in one of the event loop's worker threads."""
+    return await asyncio.get_running_loop().run_in_executor(None, retry_on_interrupt(function))

@@ -9,7 +9,7 @@ from ..errors import SchemaError
 from ..market.columns import ColumnType
 from ..market.data_types import DataType
 from .decode import PARSE_BYTES, SEARCH_BYTES, Chunks, header_and_rows, whole_lines
-from .header import BoundHeader, bind_header, locate_error
+from .header import BoundHeader, bind_header, check_columns, locate_error
 from .selection import Selection
 
 if TYPE_CHECKING:
@@ -120,6 +120,22 @@ def empty_day(data_type: DataType, *, columns: Sequence[str] | None = None) -> p
     return next(_Reader(binding, "", None, columns).pieces(()))
 
 
+def select(
+    frame: pl.DataFrame, selection: Selection | None, columns: Sequence[str] | None
+) -> pl.DataFrame:
+    """The wanted rows and columns of a whole day.
+
+    Raises
+    ------
+    ValueError
+        If ``columns`` names one that the day does not have.
+    """
+    check_columns(columns, frame.columns)
+    if selection is not None:
+        frame = selection.apply(frame)
+    return frame.select(columns or frame.columns)
+
+
 class _Reader:
     """Parses the rows of one file and proves that none was bent to fit.
 
@@ -151,7 +167,7 @@ class _Reader:
         absent = _dtypes(self._binding.absent)
         frame = frame.with_columns(pl.lit(None, absent[name]).alias(name) for name in absent)
         if self._selection is not None:
-            frame = frame.filter(self._selection.expression())
+            frame = self._selection.apply(frame)
         frame = frame.select(self._selected)
         columns = self._binding.columns | self._binding.absent
         times = [name for name in frame.columns if columns[name] == "timestamp"]

@@ -13,13 +13,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ..market.option_symbols import PREFIX, TAIL, TAIL_PATTERN
 from .contract_filter import ContractFilter
 
 if TYPE_CHECKING:
     import polars as pl
+
+    FrameT = TypeVar("FrameT", pl.DataFrame, pl.LazyFrame)
 
 _CONTRACT = re.compile(f"{PREFIX}.+{TAIL_PATTERN}")
 
@@ -57,6 +59,10 @@ class Selection:
             return self._named()
         wanted = self.contracts.expression()
         return wanted & self._named() if self.symbols or self.roots else wanted
+
+    def apply(self, frame: FrameT) -> FrameT:
+        """Keep only the wanted rows of a frame or a lazy frame."""
+        return frame.filter(self.expression())
 
     def _named(self) -> pl.Expr:
         import polars as pl

@@ -1,16 +1,15 @@
-"""Building a lake: which days are to be done, by whom, and what became of them."""
+"""Building a lake: which days are converted, by which executor, and their outcomes."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from collections.abc import Sequence
 
-from ..download.core.transfer import ObjectVersion
+from ..context import ContextSpec
 from ..download.events import BytesReceived, DownloadFailed, DownloadFinished, Listener, SizeKnown
 from ..errors import AccessDeniedError, FlatnbError, ObjectNotFoundError
-from ..lazy.service_tmp import Service
 from ..load.day_cache import SCHEMA_VERSION
+from ..load.object_versions import VersionSurvey
 from ..load.progress import Progress
 from ..load.report import DayOutcome, Status
 from ..load.request import Request
@@ -20,9 +19,8 @@ from .manifest import Manifest
 
 def tasks_for(
     request: Request,
-    keys: Mapping[date, str],
-    listed: Mapping[str, ObjectVersion],
-    service: Service,
+    survey: VersionSurvey,
+    spec: ContextSpec,
     lake: str,
     scratch: str,
 ) -> list[DayTask]:
@@ -32,17 +30,17 @@ def tasks_for(
             data_type=request.data_type,
             date=day,
             key=key,
-            etag=listed[key].etag,
-            size_bytes=listed[key].size_bytes,
+            etag=survey.listed[key].etag,
+            size_bytes=survey.listed[key].size_bytes,
             schema=SCHEMA_VERSION,
-            service=service,
+            spec=spec,
             lake=lake,
             scratch=scratch,
             selection=request.selection,
             columns=request.columns,
         )
-        for day, key in keys.items()
-        if key in listed
+        for day, key in survey.keys.items()
+        if key in survey.listed
     ]
 
 
@@ -53,17 +51,18 @@ async def build(
     progress: Progress,
     listener: Listener | None,
 ) -> list[DayOutcome]:
-    """Have the tasks done that the manifest does not know; cancelling it cancels them.
+    """Run the tasks that the manifest does not have; cancelling it cancels them.
 
     Parameters
     ----------
     listener
-        Told of each day as a whole; None where the executor tells of the downloads itself.
+        Called with events of each day as a whole; None where the executor emits the events of
+        the downloads itself.
 
     Raises
     ------
     ValueError
-        If what is asked of the files is wrong: it is the same for all days.
+        If the request does not fit the files: it is the same for all days.
     """
     is_done = await asyncio.to_thread(lambda: {task.date: manifest.is_done(task) for task in tasks})
     done = [task for task in tasks if is_done[task.date]]
@@ -93,10 +92,10 @@ async def build(
 async def _do(
     task: DayTask, executor: Executor, listener: Listener | None
 ) -> tuple[DayTask, ManifestRow | Exception]:
-    bucket, key, size_bytes = task.service.bucket, task.key, task.size_bytes
+    bucket, key, size_bytes = task.spec.bucket, task.key, task.size_bytes
     try:
         row = await asyncio.wrap_future(executor.submit(task))
-    except Exception as error:  # a cluster has ways to fail of its own
+    except Exception as error:  # a cluster may fail in any way
         if listener is not None:
             listener(DownloadFailed(bucket, key, str(error), 0.0))
         return task, error
@@ -121,11 +120,10 @@ def _failure(task: DayTask, error: Exception) -> DayOutcome:
     return DayOutcome(task.date, task.key, status, f"{type(error).__name__}: {reason}")
 
 
-def missing_days(keys: Mapping[date, str], listed: Iterable[str]) -> list[DayOutcome]:
+def missing_days(survey: VersionSurvey) -> list[DayOutcome]:
     """The trading days that the bucket has no file of."""
-    there = set(listed)
     return [
         DayOutcome(day, key, "missing", "the bucket has no file")
-        for day, key in keys.items()
-        if key not in there
+        for day, key in survey.keys.items()
+        if key not in survey.listed
     ]

@@ -49,7 +49,7 @@ async def convert(
         If the lake cannot be written.
     """
     return await downloader.fetch(
-        task.service.bucket,
+        task.spec.bucket,
         task.key,
         SpillTarget(_scratch(task)),
         partial(retry_on_interrupt(_write), task, downloader.max_decompressed_bytes),

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, Protocol, Self, runtime_checkable
 
+from ..context import ContextSpec
 from ..frames.selection import Selection
-from ..lazy.service_tmp import Service
 from ..market.data_types import DataType
 
 PARTITION = "date="
@@ -37,7 +37,7 @@ class DayTask:
     etag: str
     size_bytes: int
     schema: str
-    service: Service
+    spec: ContextSpec
     lake: str
     scratch: str
     selection: Selection | None = None

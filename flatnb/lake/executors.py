@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..download.async_downloader import AsyncS3Downloader
 from ..download.events import Listener
+from ..load.day_loader import DAYS_AT_ONCE
 from .convert import convert
 from .day_task import DayTask, Executor, ManifestRow
 
 if TYPE_CHECKING:
     from distributed import Client
 
-DAYS_AT_ONCE = 8
 CONNECTIONS = "flatnb-connections"
 """The resource that workers may declare: how many connections each may have."""
 
@@ -36,7 +36,7 @@ class LocalExecutor:
         self._downloader = downloader
         self._loop = loop
         self._listener = listener
-        self._turns = asyncio.Semaphore(days_at_once)
+        self._slots = asyncio.Semaphore(days_at_once)
         self._running: set[asyncio.Task[Any] | None] = set()
 
     def submit(self, task: DayTask) -> Future[ManifestRow]:
@@ -53,7 +53,7 @@ class LocalExecutor:
         this = asyncio.current_task()
         self._running.add(this)
         try:
-            async with self._turns:
+            async with self._slots:
                 return await convert(self._downloader, task, self._listener)
         finally:
             self._running.discard(this)
@@ -79,7 +79,7 @@ class DaskExecutor:
 
     def submit(self, task: DayTask) -> Future[ManifestRow]:
         """Send a task to the cluster."""
-        resources = {CONNECTIONS: task.service.max_pool_connections} if self._is_bounded else None
+        resources = {CONNECTIONS: task.spec.max_pool_connections} if self._is_bounded else None
         remote = self._client.submit(
             do_in_worker,
             task,
@@ -122,11 +122,12 @@ class _Remote(Future[ManifestRow]):
 
 def do_in_worker(task: DayTask) -> ManifestRow:
     """What a worker does: the task, with this process's own keys."""
-    session = task.service.session()
-    return session._wait(convert(session.downloader, task), f"{task.data_type.name} {task.date}")
+    context = task.spec.shared()
+    work = convert(context.downloader, task)
+    return context.runner.wait(work, f"{task.data_type.name} {task.date}")
 
 
-def executor_for(client: Any) -> Executor:
+def executor_for(client: object) -> Executor:
     """A Dask client as an executor, or the executor itself.
 
     Raises

@@ -51,9 +51,9 @@ class Manifest:
         self.rows[row.date] = row
         self._storage.append(self._name, _line(row))
 
-    def others(self, asked: str) -> list[ManifestRow]:
-        """The days of which something else was kept."""
-        return [row for row in self.rows.values() if row.asked != asked]
+    def with_other_content(self, content: str) -> list[ManifestRow]:
+        """The days that have other rows or columns."""
+        return [row for row in self.rows.values() if row.asked != content]
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:

@@ -5,25 +5,27 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
+from datetime import date
+from typing import TYPE_CHECKING
 
+from ..context import Context, ContextSpec
 from ..download.statistics import format_bytes
 from ..errors import FlatnbWarning, LoadError
+from ..explore.planner import Planner
+from ..frames.reader import empty_day
+from ..frames.selection import Selection
+from ..load.day_loader import DAYS_AT_ONCE
+from ..load.progress import Progress
 from ..load.report import DayOutcome, LoadReport, list_days
 from ..load.request import Request
-from ..market.calendar import EXCHANGE_TIME_ZONE, trading_days
+from ..loader import Loader
+from ..market.calendar import exchange_today, trading_days
 from ..market.data_types import DataType, get_data_type
 from .predicate import days_of, tickers_of, tree_of
-from .service_tmp import Service
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from ..session import FlatSession
-
-DAYS_AT_ONCE = 8
 _EARLIEST = date(2003, 1, 1)
 _MOST_SYMBOLS = 2000
 _FEW_DAYS = 300
@@ -32,14 +34,14 @@ _MOST_DAYS = 20
 
 @dataclass(frozen=True)
 class Source:
-    """What polars calls for the rows. Pickled, it has the service and no session: no keys."""
+    """What polars calls for the rows. Pickled, it has the context's settings alone: no keys."""
 
     data_type: str
-    service: Service
-    session: FlatSession | None = field(default=None, repr=False, compare=False)
+    spec: ContextSpec
+    context: Context | None = field(default=None, repr=False, compare=False)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Source, (self.data_type, self.service)
+    def __reduce__(self) -> tuple[object, ...]:
+        return Source, (self.data_type, self.spec)
 
     def __call__(
         self,
@@ -49,19 +51,22 @@ class Source:
         batch_size: int | None,
     ) -> Iterator[pl.DataFrame]:
         """The rows, day by day, of those days alone that the filter leaves."""
-        session = self.session or self.service.session()
+        context = self.context or self.spec.shared()
+        loader = Loader(context)
         data_type = get_data_type(self.data_type)
         query = _query(data_type, with_columns, predicate)
-        there = _days_there(session, data_type, query)
+        days_with_files = _days_with_files(context, loader, data_type, query)
         outcomes: list[DayOutcome] = []
         wanted = list(with_columns if with_columns is not None else schema_of(data_type))
         left = n_rows
-        for days in _groups(there, 1 if n_rows is not None else DAYS_AT_ONCE):
+        for days in _groups(days_with_files, 1 if n_rows is not None else DAYS_AT_ONCE):
             if left == 0:
                 break
-            frame, report = session._load_days(query.request, days)
-            outcomes += report.days
-            _check(report, frame)
+            work = loader.load(query.request, Progress(), frozenset(days))
+            result = context.runner.wait(work, f"scan of {data_type.name}")
+            outcomes += result.report.days
+            frame = result.frame
+            _check(result.report, frame)
             _warn_of_new_columns(frame, query)
             if predicate is not None:
                 frame = frame.filter(predicate)
@@ -70,13 +75,14 @@ class Source:
                 frame = frame.head(left)
                 left -= frame.height
             yield frame
-        session.last_report = LoadReport(data_type.name, tuple(outcomes))
-        _warn_of_missing(session.last_report)
+        report = LoadReport(data_type.name, tuple(outcomes))
+        context.journal.record(data_type, report)
+        _warn_of_missing(report)
 
 
 @dataclass(frozen=True)
 class _Query:
-    """What is to be fetched; ``is_bounded``: whether the filter leaves some days out."""
+    """What to load; ``is_bounded``: whether the filter excludes some days."""
 
     request: Request
     days: list[date]
@@ -98,47 +104,33 @@ def _query(
         columns = [name for name in dict.fromkeys(columns) if name != "date"] or ["ticker"]
     if tickers is not None and not tickers:
         days = []
-    request = Request.checked(
-        data_type.name,
-        all_days[0],
-        all_days[-1],
-        frame="polars",
-        columns=columns,
-    )
+    request = Request.validate(data_type.name, all_days[0], all_days[-1], columns=columns)
     if tickers and len(tickers) <= _MOST_SYMBOLS:
         # Not as a user writes symbols: "O:SPY*" is a ticker here, and there is none.
-        request = replace(request, selection=_selection(tickers))
+        request = replace(request, selection=Selection(symbols=tuple(sorted(tickers))))
     return _Query(request, days, len(days) < len(all_days))
-
-
-def _selection(tickers: set[str]) -> Any:
-    from ..frames.selection import Selection
-
-    return Selection(symbols=tuple(sorted(tickers)))
 
 
 def possible_days(data_type: DataType) -> list[date]:
     """The days that may have a file: by the calendar, or every day."""
     first = max(data_type.first_day, _EARLIEST)
-    last = datetime.now(ZoneInfo(EXCHANGE_TIME_ZONE)).date()
+    last = exchange_today()
     if data_type.days == "calendar":
         return trading_days(first, last)
     return [date.fromordinal(n) for n in range(first.toordinal(), last.toordinal() + 1)]
 
 
 def _groups(days: Sequence[date], first: int) -> Iterator[list[date]]:
-    """So many days at once; twice as many each time, as the first may be enough."""
+    """Groups of days: ``first`` days, then twice as many each time, as the first may suffice."""
     start, size = 0, first
     while start < len(days):
         yield list(days[start : start + size])
         start, size = start + size, min(2 * size, DAYS_AT_ONCE)
 
 
-def schema_of(data_type: DataType) -> dict[str, Any]:
+def schema_of(data_type: DataType) -> dict[str, pl.DataType]:
     """The columns of a scan: the date, and those that are known of the data type."""
     import polars as pl
-
-    from ..frames.reader import empty_day
 
     return {"date": pl.Date(), **empty_day(data_type).schema}
 
@@ -150,15 +142,17 @@ def _check(report: LoadReport, frame: pl.DataFrame) -> None:
         raise LoadError("\n".join(lines), report=report, frame=frame)
 
 
-def _days_there(session: FlatSession, data_type: DataType, query: _Query) -> list[date]:
-    """Of many days those that have a file, so that the others are not asked for one by one."""
+def _days_with_files(
+    context: Context, loader: Loader, data_type: DataType, query: _Query
+) -> list[date]:
+    """Of many days those that have a file, so that the others are not requested one by one."""
     if not query.days or (query.is_bounded and len(query.days) <= _FEW_DAYS):
         return query.days
-    keeping = session._keeping
-    if keeping is not None and keeping.offline:
-        cached = set(keeping.cache.days(data_type.name))
+    policy = context.cache_policy
+    if policy is not None and policy.offline:
+        cached = set(policy.cache.days(data_type.name))
         return [day for day in query.days if day in cached]
-    listed = session.available(data_type.name, query.days[0], query.days[-1])
+    listed = Planner(context, loader).available(data_type.name, query.days[0], query.days[-1])
     if not query.is_bounded:
         _warn(
             f"this query on {data_type.name} has no bound on date: it may fetch all "

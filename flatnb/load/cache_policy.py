@@ -1,34 +1,27 @@
-"""How a session uses its cache."""
+"""How a session uses its cache: where it is, and when its entries are trusted."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Self
 
-from .day_cache import DayCache, cache_folder
+from .day_cache import DayCache
 
 Revalidate = Literal["recent", "always", "never"]
 
 
 @dataclass(frozen=True)
 class CachePolicy:
-    """A cache, and when it is trusted; the attributes are those of `FlatSession`."""
+    """A cache, and when its entries are compared; the attributes are those of `FlatSession`."""
 
     cache: DayCache
     revalidate: Revalidate
     offline: bool
 
     @classmethod
-    def checked(
-        cls,
-        cache: bool | str | os.PathLike[str],
-        revalidate: Revalidate,
-        offline: bool,
-        endpoint_url: str,
-        bucket: str,
-    ) -> Self | None:
-        """What a user asks for; None: no cache.
+    def at(cls, folder: Path | None, revalidate: Revalidate, offline: bool) -> Self | None:
+        """The policy of a folder; None: no cache.
 
         Raises
         ------
@@ -39,11 +32,8 @@ class CachePolicy:
             raise ValueError(
                 f"revalidate={revalidate!r} is unknown; choose 'recent', 'always' or 'never'"
             )
-        if not isinstance(cache, (bool, str, os.PathLike)):
-            raise ValueError(f"cache={cache!r} is unknown; give True, False or a path")
-        if cache is False:
+        if folder is None:
             if offline:
-                raise ValueError("offline=True needs a cache; leave cache=False out")
+                raise ValueError("offline=True needs a cache; omit cache=False")
             return None
-        folder = cache_folder(cache, endpoint_url, bucket)
         return cls(DayCache(folder), revalidate, offline)

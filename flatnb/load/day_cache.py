@@ -45,11 +45,22 @@ _LOCKS = 1024
 _LOOK_AGAIN_S = 0.05
 
 
-def cache_folder(cache: bool | str | os.PathLike[str], endpoint_url: str, bucket: str) -> Path:
-    """Where a session keeps its days: below ``cache``, ``FLATNB_CACHE`` or the user's cache.
+def cache_folder(
+    cache: bool | str | os.PathLike[str], endpoint_url: str, bucket: str
+) -> Path | None:
+    """Where a session caches its days: below ``cache``, ``FLATNB_CACHE`` or the user's cache.
 
     Days of different services never mix: host, port and bucket are part of the path.
+
+    Raises
+    ------
+    ValueError
+        If it is neither a bool nor a path.
     """
+    if not isinstance(cache, (bool, str, os.PathLike)):
+        raise ValueError(f"cache={cache!r} is unknown; give True, False or a path")
+    if cache is False:
+        return None
     if cache is True:
         configured = os.environ.get("FLATNB_CACHE")
         if configured:
@@ -59,7 +70,7 @@ def cache_folder(cache: bool | str | os.PathLike[str], endpoint_url: str, bucket
 
             base = user_cache_path("flatnb")
     else:
-        base = Path(os.fspath(cache))  # type: ignore[arg-type]
+        base = Path(os.fspath(cache))
     host = re.sub(r"[^0-9A-Za-z.-]", "_", urlsplit(endpoint_url).netloc)
     return base.expanduser() / host / bucket
 
@@ -119,7 +130,7 @@ class DayCache:
             names = lazy.collect_schema().names()
             check_columns(columns, names)
             if selection is not None:
-                lazy = lazy.filter(selection.expression())
+                lazy = selection.apply(lazy)
             return lazy.select(columns or names).collect()
         except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
             return None

@@ -1,38 +1,38 @@
-"""One load: what is asked for, checked; and what is handed over, warned of or raised."""
+"""What a user asks for: the options of a load, spelled once, and their validation."""
 
 from __future__ import annotations
 
-import sys
-import warnings
+import difflib
+import functools
+import inspect
 import zoneinfo
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, TypeVar
+from typing import Any, Literal, ParamSpec, TypeAlias, TypedDict, TypeVar, Unpack, cast
 
-from ..errors import FlatnbWarning, LoadError, MissingDaysError
 from ..frames.contract_filter import parse_contract_filter
 from ..frames.selection import Selection, parse_symbols
-from ..frames.to_pandas import FrameKind, check_frame_kind, to_pandas
+from ..frames.to_pandas import FrameKind, check_frame_kind
 from ..market.calendar import DateLike, as_date_range
 from ..market.data_types import DataType, get_data_type
 from ..market.option_symbols import OptionType
-from .report import LOADED_STATUSES, DayOutcome, list_days
 
-if TYPE_CHECKING:
-    from .day_loader import LoadResult
+P = ParamSpec("P")
+T = TypeVar("T")
 
 Missing = Literal["warn", "raise", "ignore"]
-
-
-T = TypeVar("T")
 
 Between: TypeAlias = "tuple[T | None, T | None]"
 """Two ends, both inclusive; None: open."""
 
 
-class RequestOptions(TypedDict, total=False):
-    """What a user may ask for besides data type and days, for either kind of frame."""
+class LoadOptions(TypedDict, total=False):
+    """The keyword arguments that all ways to ask for days have in common.
+
+    This is the only list of them: `with_load_options` makes the signatures that users see of it,
+    and `Request.validate` refuses every other name.
+    """
 
     symbols: Sequence[str] | str | None
     underlyings: Sequence[str] | str | None
@@ -45,9 +45,46 @@ class RequestOptions(TypedDict, total=False):
     strict: bool
 
 
+_DEFAULTS: LoadOptions = {
+    "symbols": None,
+    "underlyings": None,
+    "expiry": None,
+    "strike": None,
+    "option_type": None,
+    "columns": None,
+    "tz": "UTC",
+    "missing": "warn",
+    "strict": False,
+}
+
+_OPTIONS_ONLY = ("underlyings", "expiry", "strike", "option_type")
+
+
+def with_load_options(function: Callable[P, T]) -> Callable[P, T]:
+    """Show `LoadOptions` in the signature of a function that takes them as ``**options``."""
+    signature = inspect.signature(function)
+    own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+    named = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=default,
+            annotation=LoadOptions.__annotations__[name].__forward_arg__,
+        )
+        for name, default in _DEFAULTS.items()
+    ]
+
+    @functools.wraps(function)
+    def with_options(*args: P.args, **kwargs: P.kwargs) -> T:
+        return function(*args, **kwargs)
+
+    with_options.__signature__ = signature.replace(parameters=[*own, *named])  # type: ignore[attr-defined]
+    return with_options
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a user asks for, checked."""
+    """What a user asks for, validated."""
 
     data_type: DataType
     start: date
@@ -60,68 +97,79 @@ class Request:
     strict: bool
 
     @classmethod
-    def checked(
+    def validate(
         cls,
         data_type: str,
         start: DateLike,
         end: DateLike,
         *,
-        frame: FrameKind,
-        symbols: Sequence[str] | str | None = None,
-        underlyings: Sequence[str] | str | None = None,
-        expiry: Between[DateLike] | None = None,
-        strike: Between[float] | None = None,
-        option_type: OptionType | None = None,
-        columns: Sequence[str] | str | None = None,
-        tz: str = "UTC",
-        missing: Missing = "warn",
-        strict: bool = False,
+        frame: FrameKind = "polars",
+        **options: Unpack[LoadOptions],
     ) -> Request:
-        """Check all arguments before anything is fetched.
+        """Check all arguments before anything is downloaded.
 
         Raises
         ------
         ValueError
             If one is wrong; the message names it, its value and the remedy.
+        TypeError
+            If there is no argument of this name.
         """
+        given = _with_defaults(options)
         found = get_data_type(data_type)
         first, last = as_date_range(start, end)
         check_frame_kind(frame)
-        of_options = {
-            "underlyings": underlyings,
-            "expiry": expiry,
-            "strike": strike,
-            "option_type": option_type,
-        }
-        for parameter, value in of_options.items():
-            if value is not None and not found.is_options:
-                raise ValueError(
-                    f"{parameter}={value!r} selects options, and {found.name} holds none; "
-                    "leave it out, or use symbols"
-                )
+        _refuse_options_only(found, given)
+        missing = given["missing"]
         if missing not in ("warn", "raise", "ignore"):
             raise ValueError(f"missing={missing!r} is unknown; choose 'warn', 'raise' or 'ignore'")
-        wanted = _names("columns", columns)
-        if wanted is not None:
-            # The date is the file's, not the row's: it is always there.
-            wanted = tuple(name for name in wanted if name != "date")
-            if not wanted:
-                raise ValueError("columns holds only 'date', which is always there; add another")
         return cls(
             data_type=found,
             start=first,
             end=last,
             selection=parse_symbols(
-                _names("symbols", symbols),
-                _names("underlyings", underlyings),
-                parse_contract_filter(expiry, strike, option_type),
+                _names("symbols", given["symbols"]),
+                _names("underlyings", given["underlyings"]),
+                parse_contract_filter(given["expiry"], given["strike"], given["option_type"]),
             ),
-            columns=wanted,
+            columns=_columns(given["columns"]),
             frame=frame,
-            tz=_time_zone(tz),
+            tz=_time_zone(given["tz"]),
             missing=missing,
-            strict=strict,
+            strict=given["strict"],
         )
+
+
+def _with_defaults(options: LoadOptions) -> LoadOptions:
+    for name in options:
+        if name not in _DEFAULTS:
+            close = difflib.get_close_matches(name, _DEFAULTS, n=1)
+            hint = f"did you mean {close[0]!r}" if close else f"choose from {', '.join(_DEFAULTS)}"
+            raise TypeError(f"unexpected keyword argument {name!r}; {hint}")
+    return cast("LoadOptions", {**_DEFAULTS, **options})
+
+
+def _refuse_options_only(data_type: DataType, given: LoadOptions) -> None:
+    if data_type.is_options:
+        return
+    for parameter in _OPTIONS_ONLY:
+        value = cast("dict[str, Any]", given)[parameter]
+        if value is not None:
+            raise ValueError(
+                f"{parameter}={value!r} selects options, and {data_type.name} has none; "
+                "omit it, or use symbols"
+            )
+
+
+def _columns(value: Sequence[str] | str | None) -> tuple[str, ...] | None:
+    wanted = _names("columns", value)
+    if wanted is None:
+        return None
+    # The date is the file's, not the row's: it is always there.
+    wanted = tuple(name for name in wanted if name != "date")
+    if not wanted:
+        raise ValueError("columns holds only 'date', which is always there; add another")
+    return wanted
 
 
 def _names(parameter: str, value: Sequence[str] | str | None) -> tuple[str, ...] | None:
@@ -132,7 +180,7 @@ def _names(parameter: str, value: Sequence[str] | str | None) -> tuple[str, ...]
     except TypeError:
         raise ValueError(f"{parameter}={value!r} must be a string or a list of strings") from None
     if not names:
-        raise ValueError(f"{parameter}={value!r} selects nothing; leave it out to have all")
+        raise ValueError(f"{parameter}={value!r} selects nothing; omit it to get all")
     for name in names:
         if not isinstance(name, str) or not name:
             raise ValueError(f"{parameter} holds {name!r}; give non-empty strings")
@@ -144,71 +192,6 @@ def _time_zone(tz: str) -> str:
         zoneinfo.ZoneInfo(tz)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, TypeError, OSError):
         raise ValueError(
-            f"tz={tz!r} is no time zone; give a name such as 'UTC' or 'America/New_York'"
+            f"tz={tz!r} is not a time zone; give a name such as 'UTC' or 'America/New_York'"
         ) from None
     return tz
-
-
-def deliver(request: Request, loaded: LoadResult) -> Any:
-    """The frame in the wanted kind, after warning of or raising what is not in it."""
-    frame = loaded.frame if request.frame == "polars" else to_pandas(loaded.frame)
-    report = loaded.report
-    bad = report.with_status("forbidden", "failed")
-    missing = report.with_status("missing")
-    if bad:
-        raise LoadError(
-            _message(f"{len(bad)} of {len(report)} days could not be loaded", bad + missing),
-            report=report,
-            frame=frame,
-        )
-    if missing and request.missing == "raise":
-        message = _message(f"{len(missing)} of {len(report)} days have no file", missing)
-        raise MissingDaysError(message, report=report, frame=frame)
-    suspect = [day for day in report.with_status(*LOADED_STATUSES) if day.reason]
-    if suspect:
-        warn(_message(f"{len(suspect)} of {len(report)} days are suspect", suspect))
-    if missing and request.missing == "warn":
-        warn(_message(f"{len(missing)} of {len(report)} days have no file", missing))
-    if not report.days:
-        warn(_no_days(request))
-    for note in loaded.notes:
-        warn(note)
-    _warn_of_unknown_symbols(request, loaded)
-    return frame
-
-
-def _no_days(request: Request) -> str:
-    if request.data_type.days == "calendar":
-        return "there is no trading day between start and end: the frame is empty"
-    return (
-        f"the bucket has no file of {request.data_type.name} between {request.start} and "
-        f"{request.end}: the frame is empty"
-    )
-
-
-def _warn_of_unknown_symbols(request: Request, loaded: LoadResult) -> None:
-    frame = loaded.frame
-    if request.selection is None or not loaded.report.with_status(*LOADED_STATUSES):
-        return
-    if "ticker" not in frame.columns and not frame.is_empty():
-        return  # not to be told from the other columns
-    tickers = set() if frame.is_empty() else set(frame["ticker"].unique())
-    if unknown := request.selection.not_in(tickers):
-        hint = "tickers are case-sensitive: 'BCpC' is not 'BCPC'"
-        if request.selection.contracts is not None:
-            hint = "of the expiry, strike and option_type that were asked for"
-        warn(f"symbols={unknown!r} are in none of the loaded days ({hint})")
-
-
-def _message(what: str, days: Sequence[DayOutcome]) -> str:
-    hint = "(.report tells of every day, .frame holds those that loaded)"
-    return "\n".join([f"{what} {hint}" if what.endswith("loaded") else what, *list_days(days)])
-
-
-def warn(message: str) -> None:
-    """Warn at the line that called flatnb, however deep this is (a load may be awaited)."""
-    level = 2
-    frame = sys._getframe(1)
-    while frame.f_back and frame.f_globals.get("__name__", "").startswith(("flatnb.", "asyncio.")):
-        frame, level = frame.f_back, level + 1
-    warnings.warn(message, FlatnbWarning, stacklevel=level)

@@ -6,6 +6,7 @@ Stocks and options have a flat file for each of these days and for no other.
 from __future__ import annotations
 
 import re
+import zoneinfo
 from datetime import date, datetime, time, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -21,6 +22,16 @@ EXCHANGE_TIME_ZONE = "America/New_York"
 REGULAR_OPEN = time(9, 30)
 REGULAR_CLOSE = time(16, 0)
 EARLY_CLOSE = time(13, 0)
+
+
+def exchange_now() -> datetime:
+    """The present time in the exchange's time zone."""
+    return datetime.now(zoneinfo.ZoneInfo(EXCHANGE_TIME_ZONE))
+
+
+def exchange_today() -> date:
+    """The present day in the exchange's time zone."""
+    return exchange_now().date()
 
 
 def as_date(value: DateLike, parameter: str) -> date:

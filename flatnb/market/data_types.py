@@ -71,6 +71,11 @@ class DataType:
         return _ASSET_CLASSES.get(self.root, self.root)
 
     @property
+    def kind(self) -> str:
+        """``"daily"``, ``"minute"``, ``"session"``, ``"trades"``, ``"quotes"`` or ``"values"``."""
+        return _KINDS.get(self.folder, "other")
+
+    @property
     def is_options(self) -> bool:
         """Whether the files hold option contracts (whose root has two spellings)."""
         return self.root in OPTIONS_ROOTS
@@ -114,6 +119,7 @@ _FOLDERS = {
     "quotes": "quotes_v1",
     "values": "values_v1",
 }
+_KINDS = {folder: kind for kind, folder in _FOLDERS.items()}
 _FIRST_DAYS = {
     "stocks": date(2003, 9, 10),
     "options": date(2014, 6, 2),
@@ -143,6 +149,7 @@ def _known_types() -> Iterable[DataType]:
 
 
 _REGISTRY = {data_type.name: data_type for data_type in _known_types()}
+_BUILT_IN = frozenset(_REGISTRY)
 _BY_FOLDER = {(known.root, known.folder): known for known in _REGISTRY.values()}
 
 DATA_TYPES: Mapping[str, DataType] = MappingProxyType(_REGISTRY)
@@ -242,14 +249,31 @@ def register_data_type(
         _some_of(typed, "optional", optional),
         _some_of(typed, "nullable", nullable),
     )
-    for taken in (_REGISTRY.get(name), find_data_type(root, folder)):
+    return register(new)
+
+
+def register(new: DataType) -> DataType:
+    """Add a data type to `DATA_TYPES`; registering the same again changes nothing.
+
+    Raises
+    ------
+    ValueError
+        If its name or folder is already another data type's.
+    """
+    for taken in (_REGISTRY.get(new.name), find_data_type(new.root, new.folder)):
         if taken is not None and taken != new:
             raise ValueError(
-                f"name={name!r}, folder {root}/{folder}: taken by {taken.name!r}, which lies in "
-                f"{taken.root}/{taken.folder}; choose another name, or use that data type"
+                f"name={new.name!r}, folder {new.root}/{new.folder}: taken by {taken.name!r}, "
+                f"which lies in {taken.root}/{taken.folder}; choose another name, or use that "
+                "data type"
             )
-    _REGISTRY[name] = _BY_FOLDER[new.root, new.folder] = new
+    _REGISTRY[new.name] = _BY_FOLDER[new.root, new.folder] = new
     return new
+
+
+def registered_types() -> tuple[DataType, ...]:
+    """The data types that were registered in this process, besides the built-in ones."""
+    return tuple(each for name, each in _REGISTRY.items() if name not in _BUILT_IN)
 
 
 def _typed(columns: Columns) -> dict[str, ColumnType]:

@@ -1,4 +1,4 @@
-"""What the keys reach: which data types, from which day on."""
+"""What the keys give access to: which data types, from which day on."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _YEAR_KEYS = 1000
 
 @dataclass(frozen=True)
 class Entitlement:
-    """What the keys reach of one data type.
+    """What the keys give access to of one data type.
 
     Attributes
     ----------
     years
-        Year → whether its first file can be read; a year without files is not there.
+        Year → whether its first file can be read; years without files are not listed.
     first_day
-        The first day that can be read, where what can be read is all that is later; None: none.
+        The first day that can be read (all later days can be read too); None: none.
     """
 
     data_type: str
@@ -34,11 +34,14 @@ class Entitlement:
     first_day: date | None
 
     def explains(self, day: date) -> bool:
-        """Whether a plan's beginning is why a day is forbidden; now and then one day alone is."""
+        """Whether a day is forbidden because it lies before the plan's first day.
+
+        The service now and then forbids a single day that the plan covers.
+        """
         return bool(self.years) and (self.first_day is None or day < self.first_day)
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """In words."""
         if not self.years:
             return "no files"
@@ -49,7 +52,7 @@ class Entitlement:
 
 @dataclass(frozen=True)
 class Entitlements:
-    """What the keys reach, by data type; made by `FlatSession.entitlements`."""
+    """What the keys give access to, by data type; made by `FlatSession.entitlements`."""
 
     by_type: Mapping[str, Entitlement]
 
@@ -58,33 +61,34 @@ class Entitlements:
 
     def __repr__(self) -> str:
         width = max(map(len, self.by_type), default=0)
-        return "\n".join(f"{name:{width}}  {found.words}" for name, found in self.by_type.items())
+        return "\n".join(f"{name:{width}}  {found.summary}" for name, found in self.by_type.items())
 
     def _repr_html_(self) -> str:
-        rows = [(name, found.words) for name, found in self.by_type.items()]
-        return table("What these keys reach", rows, ("data type", "reaches"))
+        rows = [(name, found.summary) for name, found in self.by_type.items()]
+        return table("What these keys give access to", rows, ("data type", "access"))
 
 
 @dataclass(frozen=True)
-class Prober:
-    """Finds out by one HEAD a year, and some more for the year in which a plan begins.
+class EntitlementProber:
+    """Finds out by one HEAD request a year, and some more for the year in which a plan begins.
 
-    The service lists what it does not let be read, so listings tell the days and HEADs the rest.
-    A plan reaches back from today: what it reaches on one day it reaches later.
+    The service also lists files that it forbids to read, so the days come from listings and the
+    access from HEAD requests. A plan covers a period up to today, so a day that can be read
+    implies that all later ones can.
     """
 
     downloader: AsyncS3Downloader
     catalog: S3Catalog
 
     async def entitlement(self, data_type: DataType, until: int) -> Entitlement:
-        """What the keys reach of a data type, up to a year.
+        """What the keys give access to of a data type, up to a year.
 
         Raises
         ------
         AuthenticationError
             If the keys themselves are refused.
         TransferError
-            If it could not be found out.
+            If a request failed.
         """
         years = range(max(data_type.first_day.year, _FIRST_YEAR), until + 1)
         probed = await asyncio.gather(*(self._first_file_is_readable(data_type, y) for y in years))

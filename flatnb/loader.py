@@ -1,0 +1,124 @@
+"""Runs loads on a context: each as a job, recorded in the session's journal."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import partial
+from typing import Any, Unpack
+
+from .context import Context
+from .errors import TransferError
+from .frames.to_pandas import FrameKind
+from .jobs.job import Job
+from .load.day_loader import DayLoader
+from .load.entitlements import EntitlementProber
+from .load.object_versions import ObjectVersions
+from .load.progress import Progress
+from .load.report import LoadReport
+from .load.request import LoadOptions, Request
+from .load.result import LoadResult, finish
+from .market.calendar import DateLike, exchange_today
+from .market.data_types import DataType
+
+
+@dataclass(frozen=True)
+class Loader:
+    """Loads the days of a request.
+
+    Attributes
+    ----------
+    context
+        The session's.
+    """
+
+    context: Context
+
+    def start(
+        self,
+        data_type: str,
+        start: DateLike,
+        end: DateLike,
+        *,
+        frame: FrameKind,
+        show: bool | None,
+        **options: Unpack[LoadOptions],
+    ) -> Job[Any]:
+        """Validate the arguments and start the load; returns at once.
+
+        Raises
+        ------
+        ValueError
+            If an argument is wrong.
+        RuntimeError
+            If the session is closed.
+        """
+        request = Request.validate(data_type, start, end, frame=frame, **options)
+        progress = Progress()
+        return self.context.runner.start(
+            self.load(request, progress),
+            f"{data_type} {start} … {end}",
+            finish=partial(finish, request),
+            progress=progress,
+            show=show,
+        )
+
+    async def load(
+        self, request: Request, progress: Progress, only: Collection[date] | None = None
+    ) -> LoadResult:
+        """Load a request's days, and record what was used.
+
+        Parameters
+        ----------
+        only
+            Restricts the request to these days; None: all of its range.
+
+        Raises
+        ------
+        TransferError
+            If a listing that is needed to find the days could not be loaded.
+        """
+        context = self.context
+        loader = DayLoader(
+            context.downloader,
+            context.catalog,
+            context.cache_policy,
+            request,
+            self.versions(request, only),
+            progress,
+            context.spec.max_concurrent,
+        )
+        result = await loader.load()
+        if result.report.with_status("forbidden"):
+            report = await self._explain_forbidden(request.data_type, result.report)
+            result = replace(result, report=report)
+        context.journal.record(request.data_type, result.report)
+        return result
+
+    def versions(self, request: Request, only: Collection[date] | None = None) -> ObjectVersions:
+        """The files of a request, in the bucket and in the cache."""
+        context = self.context
+        return ObjectVersions(
+            context.downloader, context.catalog, context.cache_policy, request, only
+        )
+
+    async def _explain_forbidden(self, data_type: DataType, report: LoadReport) -> LoadReport:
+        """Add to forbidden days what of this data type the keys give access to."""
+        entitlements = self.context.journal.entitlements
+        if data_type.name not in entitlements:
+            prober = EntitlementProber(self.context.downloader, self.context.catalog)
+            try:
+                found = await prober.entitlement(data_type, exchange_today().year)
+            except TransferError:
+                return report  # the days' own reasons say enough
+            entitlements[data_type.name] = found
+        entitlement = entitlements[data_type.name]
+        hint = f"{data_type.name}: these keys give access to {entitlement.summary}"
+        days = tuple(
+            replace(day, reason=f"{day.reason} {hint}.")
+            if day.status == "forbidden" and entitlement.explains(day.date)
+            else day
+            for day in report
+        )
+        return replace(report, days=days)
