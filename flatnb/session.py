@@ -15,7 +15,6 @@ from .explore.inspector import Examining
 from .explore.option_chain import Chains
 from .explore.planner import Exploring
 from .frames.to_pandas import FrameKind
-from .jobs.activity import Activity
 from .jobs.job import Job, LoopThread
 from .lake.writer import Lakes
 from .lazy.scanner import Lazy
@@ -104,7 +103,7 @@ class FlatSession(Exploring, Examining, Lazy, Lakes, NotebookMethods, Chains):
         self.last_report: LoadReport | None = None
         self._threads = LoopThread()
         self._listings, self._used, self._reach = {}, {}, {}
-        activity = Activity()
+        self._panel = Panel(endpoint_url)
         self.downloader = AsyncS3Downloader(
             self._credentials.as_dict(),
             endpoint_url,
@@ -112,11 +111,11 @@ class FlatSession(Exploring, Examining, Lazy, Lakes, NotebookMethods, Chains):
             timeout,
             max_pool_connections,
             max_concurrent or SMALL_DAYS_AT_ONCE,
-            listener=activity,
+            listener=self._panel.activity,
+            statistics=self._panel.statistics,
             max_decompressed_bytes=max_decompressed_bytes,
         )
         self._max_concurrent = max_concurrent
-        self._panel = Panel(endpoint_url, self.downloader.statistics, activity)
         self._keeping = CachePolicy.checked(cache, revalidate, offline, endpoint_url, bucket)
         self._server: DemoServer | None = None
         self._finalizer = weakref.finalize(self, _close, self._threads, None)

@@ -23,9 +23,10 @@ from ..html import style
 from ..jobs.rendering import job_html
 from ..market.calendar import EXCHANGE_TIME_ZONE, as_date
 from .debounce import Debouncer
-from .live_view import INTERVAL_S, answer_on_any_subshell
+from .live_view import INTERVAL_S
 from .picker_calendar import Statuses, month_of, preset
 from .picker_form import PickerForm, groups
+from .subshell import handle_while_cells_run
 
 if TYPE_CHECKING:
     from ..jobs.job import Job
@@ -82,7 +83,7 @@ class Picker:
         self.form = PickerForm(start=str(first), end=str(last))
         self._shown = last.year, last.month
         self.widget = PickerWidget(groups=groups())
-        answer_on_any_subshell(self.widget)
+        handle_while_cells_run(self.widget)
         self.widget.on_msg(lambda _, content, __: self.receive(content))
         self._emit("", "")
         self._refresh()
