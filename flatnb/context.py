@@ -15,6 +15,7 @@ from .download.s3_catalog import S3Catalog
 from .download.statistics import Statistics
 from .jobs.runner import JobObserver, JobRunner
 from .load.cache_policy import CachePolicy, Revalidate
+from .load.day_cache import cache_folder
 from .load.day_loader import SMALL_DAYS_AT_ONCE
 from .load.journal import Journal
 from .market.data_types import LIVE_OPTIONS_ROOT, DataType, register, registered_types
@@ -83,7 +84,7 @@ class ContextSpec:
     endpoint_url, bucket, options_root, max_retries, timeout, max_pool_connections, max_concurrent
         As `FlatSession` takes them.
     cache
-        The folder of the cache, as `FlatSession` takes it; None: no cache.
+        The folder of all caches; None: no cache.
     revalidate, offline, max_decompressed_bytes
         As `FlatSession` takes them.
     """
@@ -142,9 +143,14 @@ class ContextSpec:
             credentials.source,
             downloader,
             S3Catalog(self.bucket, self.options_root),
-            CachePolicy.at(self.cache, self.revalidate, self.offline),
+            CachePolicy.at(self._cache_folder(), self.revalidate, self.offline),
             JobRunner(observer),
         )
+
+    def _cache_folder(self) -> Path | None:
+        if self.cache is None:
+            return None
+        return cache_folder(self.cache, self.endpoint_url, self.bucket)
 
     def __reduce__(self) -> tuple[object, ...]:
         # A process that unpickles it knows nothing of the data types registered here.

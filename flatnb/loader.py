@@ -114,7 +114,7 @@ class Loader:
                 return report  # the days' own reasons say enough
             entitlements[data_type.name] = found
         entitlement = entitlements[data_type.name]
-        hint = f"{data_type.name}: these keys give access to {entitlement.summary}"
+        hint = f"{data_type.name}: these keys can read {entitlement.summary}"
         days = tuple(
             replace(day, reason=f"{day.reason} {hint}.")
             if day.status == "forbidden" and entitlement.explains(day.date)

@@ -20,7 +20,7 @@ from .jobs.job import Job
 from .lake.writer import LakeWriter
 from .lazy.scanner import Scanner
 from .load.cache_policy import Revalidate
-from .load.day_cache import DayCache, cache_folder
+from .load.day_cache import DayCache, cache_root
 from .load.report import LoadReport
 from .load.request import Between, LoadOptions, with_load_options
 from .loader import Loader
@@ -111,7 +111,7 @@ class FlatSession:
             timeout=timeout,
             max_pool_connections=max_pool_connections,
             max_concurrent=max_concurrent,
-            cache=cache_folder(cache, endpoint_url, bucket),
+            cache=cache_root(cache),
             revalidate=revalidate,
             offline=offline,
             max_decompressed_bytes=max_decompressed_bytes,
@@ -157,8 +157,10 @@ class FlatSession:
             ) from error
         server = (server or DemoServer()).start()
         arguments.setdefault("cache", False)  # its port, and so its folder, differs each time
+        keys = server.credentials
         session = cls(
-            **server.credentials,
+            keys["access_key_id"],
+            keys["secret_access_key"],
             endpoint_url=server.endpoint_url,
             bucket=server.bucket,
             options_root=server.options_root,

@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 
 from flatnb import FlatnbWarning, FlatSession, LoadError, S3Catalog
 from flatnb.download.core.transfer import ObjectVersion
-from flatnb.load.day_cache import DayCache, cache_folder
+from flatnb.load.day_cache import DayCache, cache_folder, cache_root
 from flatnb.market.calendar import trading_days
 from tests.servers import faults
 from tests.servers.csv_payloads import extra_column
@@ -190,12 +190,17 @@ def test_what_the_cache_tells_and_clears(open_session: OpenSession) -> None:
 def test_services_do_not_mix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Folder by argument, by environment, by the user's cache; host and bucket below it."""
     monkeypatch.setenv("FLATNB_CACHE", str(tmp_path / "env"))
-    live = cache_folder(True, "https://files.massive.com", "flatfiles")
+    root = cache_root(True)
+    assert root is not None
+    live = cache_folder(root, "https://files.massive.com", "flatfiles")
     assert live == tmp_path / "env" / "files.massive.com" / "flatfiles"
-    local = cache_folder(str(tmp_path), "http://127.0.0.1:5000", "flatfiles")
+    local = cache_folder(tmp_path, "http://127.0.0.1:5000", "flatfiles")
     assert local == tmp_path / "127.0.0.1_5000" / "flatfiles"
     monkeypatch.delenv("FLATNB_CACHE")
-    assert "flatnb" in cache_folder(True, "https://a.b", "c").parts
+    root = cache_root(True)
+    assert root is not None
+    assert "flatnb" in root.parts
+    assert cache_root(False) is None
 
 
 def test_a_new_column_survives(open_session: OpenSession, days: FaultServer) -> None:

@@ -123,7 +123,7 @@ def test_wrong_contracts_are_named(
 
 def test_only_options_have_contracts(session: FlatSession) -> None:
     """Elsewhere the arguments are refused, not left out."""
-    with pytest.raises(ValueError, match="stocks_daily holds none"):
+    with pytest.raises(ValueError, match="stocks_daily has none"):
         session.load("stocks_daily", DAY, DAY, strike=(1, 2))
     with pytest.warns(FlatnbWarning, match="expiry, strike and option_type"):
         session.load("options_daily", DAY, DAY, underlyings="SPY", strike=(1, 2))
@@ -157,7 +157,7 @@ def test_a_chain_of_an_index(session: FlatSession) -> None:
 
 def test_a_chain_on_a_day_without_files(session: FlatSession) -> None:
     """Is an error, not an empty frame."""
-    with pytest.raises(LoadError, match="yet to come"):
+    with pytest.raises(LoadError, match="in the future"):
         session.chain("SPY", "2099-01-02")
     with pytest.raises(ValueError, match="underlying=''"):
         session.chain("", DAY)

@@ -67,15 +67,15 @@ def test_entitlements(
     assert found.years == years
     assert found.first_day == date.fromisoformat(first)
     assert not [request for request in days.requests if request.kind == "get"]
-    assert found.words == ("everything" if all(years.values()) else f"from {first} on")
+    assert found.summary == ("everything" if all(years.values()) else f"from {first} on")
 
 
 def test_entitlements_to_nothing(session: FlatSession, days: FaultServer) -> None:
     """All is forbidden; and a data type without files."""
     forbid_before(days, "9999")
     found = session.entitlements(["stocks_daily", "stocks_minute"])
-    assert (found["stocks_daily"].first_day, found["stocks_daily"].words) == (None, "nothing")
-    assert found["stocks_minute"].words == "no files"
+    assert (found["stocks_daily"].first_day, found["stocks_daily"].summary) == (None, "nothing")
+    assert found["stocks_minute"].summary == "no files"
     assert "stocks_minute" in repr(found)
     assert "no files" in found._repr_html_()
     with pytest.raises(ValueError, match="stocks_dayly"):
@@ -93,7 +93,7 @@ def test_refused_keys_are_no_entitlement(session: FlatSession, days: FaultServer
 def test_a_forbidden_day_tells_from_when_on(session: FlatSession, days: FaultServer) -> None:
     """The message of a load names the first day that would work."""
     forbid_before(days, "2023-06-14")
-    with pytest.raises(LoadError, match="these keys reach from 2023-06-14 on"):
+    with pytest.raises(LoadError, match="these keys can read from 2023-06-14 on"):
         session.load("stocks_daily", "2023-06-12", "2023-06-15")
     assert session.last_report is not None
     assert "from 2023-06-14 on" in session.last_report.days[0].reason

@@ -26,7 +26,6 @@ from flatnb.demo import DemoMarket
 from flatnb.lake.day_task import DayTask, ManifestRow
 from flatnb.lake.lake import Lake
 from flatnb.lake.storage import _client
-from flatnb.lazy.service_tmp import Service
 from flatnb.market.calendar import trading_days
 from flatnb.market.data_types import get_data_type
 from tests.servers import faults
@@ -76,7 +75,7 @@ def fetched(days: FaultServer) -> list[str]:
 @pytest.mark.parametrize("data_type", ["stocks_daily", "options_daily", "stocks_minute"])
 def test_a_lake_is_what_load_gives(session: FlatSession, tmp_path: Path, data_type: str) -> None:
     """Row for row, in the same order and types; nothing else is left in the folder."""
-    lake = session.to_lake(tmp_path, data_type, *RANGE)
+    lake = session.to_lake(data_type, *RANGE, tmp_path)
     assert_frame_equal(lake.scan().collect(), session.load(data_type, *RANGE))
     assert lake.days == DAYS
     assert [Path(path).parent.name for path in lake.paths] == [f"date={day}" for day in DAYS]
@@ -94,7 +93,7 @@ def test_others_read_the_folder_as_it_is(session: FlatSession, tmp_path: Path) -
     """pyarrow, which knows nothing of flatnb, finds the same rows and the dates in the path."""
     import pyarrow.dataset
 
-    lake = session.to_lake(tmp_path, "stocks_daily", *RANGE)
+    lake = session.to_lake("stocks_daily", *RANGE, tmp_path)
     table = pyarrow.dataset.dataset(lake.folder, partitioning="hive").to_table()
     assert table.num_rows == lake.rows
     assert set(table["date"].to_pylist()) == {str(day) for day in DAYS}
@@ -102,7 +101,7 @@ def test_others_read_the_folder_as_it_is(session: FlatSession, tmp_path: Path) -
 
 def test_dask_reads_it_in_parallel(session: FlatSession, tmp_path: Path) -> None:
     """A partition for each file; the sums are load's."""
-    lake = session.to_lake(tmp_path, "stocks_daily", *RANGE)
+    lake = session.to_lake("stocks_daily", *RANGE, tmp_path)
     frame = lake.to_dask()
     assert frame.npartitions == 9
     loaded = session.load("stocks_daily", *RANGE)
@@ -113,28 +112,28 @@ def test_dask_reads_it_in_parallel(session: FlatSession, tmp_path: Path) -> None
 def test_a_lake_of_some_rows_and_columns(session: FlatSession, tmp_path: Path) -> None:
     """Selections are those of load; another selection is not mixed in."""
     options: dict[str, Any] = {"symbols": ["AAPL", "SPY"], "columns": ["ticker", "close"]}
-    lake = session.sink("stocks_daily", *RANGE, tmp_path, **options)
+    lake = session.to_lake("stocks_daily", *RANGE, tmp_path, **options)
     assert_frame_equal(lake.scan().collect(), session.load("stocks_daily", *RANGE, **options))
     with pytest.raises(ValueError, match="choose another folder"):
-        session.sink("stocks_daily", *RANGE, tmp_path, symbols=["AAPL"])
+        session.to_lake("stocks_daily", *RANGE, tmp_path, symbols=["AAPL"])
     with pytest.raises(ValueError, match="choose another folder"):
-        session.to_lake(tmp_path, "stocks_daily", *RANGE)
+        session.to_lake("stocks_daily", *RANGE, tmp_path)
 
 
 def test_a_second_build_does_what_is_new(
     session: FlatSession, days: FaultServer, market: DemoMarket, tmp_path: Path
 ) -> None:
     """Days that are there stay; a replaced file and a day that lost its files are done again."""
-    session.to_lake(tmp_path, "stocks_daily", "2024-01-02", "2024-01-08")
+    session.to_lake("stocks_daily", "2024-01-02", "2024-01-08", tmp_path)
     days.forget_requests()
-    lake = session.to_lake(tmp_path, "stocks_daily", *RANGE)
+    lake = session.to_lake("stocks_daily", *RANGE, tmp_path)
     assert fetched(days) == [str(day) for day in DAYS[5:]]
     assert lake.report is not None
     assert [day.status for day in lake.report] == ["cached"] * 5 + ["loaded"] * 4
     days.put(KEYS[1], gz(market.csv("stocks_daily", DAYS[1]).replace(b"AAPL", b"AAPX")))
     Path(lake.paths[3]).unlink()
     days.forget_requests()
-    lake = session.to_lake(tmp_path, "stocks_daily", *RANGE)
+    lake = session.to_lake("stocks_daily", *RANGE, tmp_path)
     assert fetched(days) == [str(DAYS[1]), str(DAYS[3])]
     assert lake.scan().filter(pl.col("ticker") == "AAPX").collect()["date"].to_list() == [DAYS[1]]
     assert_frame_equal(lake.scan().collect(), session.load("stocks_daily", *RANGE))
@@ -145,7 +144,7 @@ def test_a_column_that_some_days_have(
 ) -> None:
     """Is null on the others, as load has it, wherever among the days they are."""
     days.put(KEYS[4], gz(extra_column(market.csv("stocks_daily", DAYS[4]))))
-    lake = session.to_lake(tmp_path, "stocks_daily", *RANGE)
+    lake = session.to_lake("stocks_daily", *RANGE, tmp_path)
     loaded = session.load("stocks_daily", *RANGE)
     assert "vwap" in loaded.columns
     assert_frame_equal(lake.scan().collect(), loaded)
@@ -157,7 +156,7 @@ def test_a_missing_day_is_warned_of(
     """And the others are there."""
     days.delete(KEYS[1])
     with pytest.warns(FlatnbWarning, match=str(DAYS[1])):
-        lake = session.sink("stocks_daily", *RANGE, tmp_path)
+        lake = session.to_lake("stocks_daily", *RANGE, tmp_path)
     assert lake.days == [day for day in DAYS if day != DAYS[1]]
 
 
@@ -165,13 +164,13 @@ def test_a_manifest_that_ends_in_mid_line(
     session: FlatSession, days: FaultServer, tmp_path: Path
 ) -> None:
     """As a killed process may leave it: that day is done again, the others are not."""
-    session.to_lake(tmp_path, "stocks_daily", *RANGE)
+    session.to_lake("stocks_daily", *RANGE, tmp_path)
     before = parquet(tmp_path)
     manifest = tmp_path / "_flatnb" / "stocks_daily.jsonl"
     manifest.write_text(manifest.read_text()[:-30])
     (tmp_path / "_scratch" / "stocks_daily" / "left").mkdir(parents=True)
     days.forget_requests()
-    session.to_lake(tmp_path, "stocks_daily", *RANGE)
+    session.to_lake("stocks_daily", *RANGE, tmp_path)
     assert fetched(days) == [str(DAYS[-1])]
     assert parquet(tmp_path) == before
     assert not (tmp_path / "_scratch").exists()
@@ -190,7 +189,7 @@ def test_a_large_day_is_several_files(
 ) -> None:
     """In bounded memory, and the rows are in their order all the same."""
     in_small_pieces(monkeypatch)
-    lake = session.to_lake(tmp_path, "stocks_minute", "2024-01-02", "2024-01-03")
+    lake = session.to_lake("stocks_minute", "2024-01-02", "2024-01-03", tmp_path)
     assert len(lake.paths) > 10
     loaded = session.load("stocks_minute", "2024-01-02", "2024-01-03")
     assert_frame_equal(lake.scan().collect(), loaded)
@@ -204,7 +203,7 @@ def test_bad_days_do_not_hold_up_the_others(
     days.always(KEYS[4], faults.bare_status(403))
     days.delete(KEYS[6])
     with pytest.raises(LoadError, match="2 of 9 days could not be converted") as caught:
-        session.to_lake(tmp_path, "stocks_daily", *RANGE)
+        session.to_lake("stocks_daily", *RANGE, tmp_path)
     statuses = {day.date: day.status for day in caught.value.report}
     assert [statuses[DAYS[n]] for n in (2, 4, 6)] == ["failed", "forbidden", "missing"]
     there = [day for n, day in enumerate(DAYS) if n not in (2, 4, 6)]
@@ -212,7 +211,7 @@ def test_bad_days_do_not_hold_up_the_others(
     days.heal()
     days.put(KEYS[2], market.file("stocks_daily", DAYS[2]))
     days.put(KEYS[6], market.file("stocks_daily", DAYS[6]))
-    assert session.to_lake(tmp_path, "stocks_daily", *RANGE).days == DAYS
+    assert session.to_lake("stocks_daily", *RANGE, tmp_path).days == DAYS
 
 
 @pytest.mark.parametrize(
@@ -226,15 +225,16 @@ def test_bad_days_do_not_hold_up_the_others(
         ({"missing": "raise"}, "missing='raise'"),
         ({"columns": ["vwap"]}, "vwap"),
         ({"data_type": "stocks_dayly"}, "stocks_dayly"),
+        ({"data_type": "lake", "start": "stocks_daily"}, "the path comes after the days"),
     ],
 )
 def test_what_is_refused(
     session: FlatSession, tmp_path: Path, arguments: dict[str, Any], words: str
 ) -> None:
     """By name, with a remedy; and no day is there."""
-    usual = {"path": tmp_path / "lake", "data_type": "stocks_daily"}
+    usual = {"path": tmp_path / "lake", "data_type": "stocks_daily", "start": RANGE[0]}
     with pytest.raises(ValueError, match=words):
-        session.to_lake(start=RANGE[0], end=RANGE[1], **(usual | arguments))
+        session.to_lake(end=RANGE[1], **(usual | arguments))
     assert not list(tmp_path.rglob("*.parquet"))
     with pytest.raises(ValueError, match="has no day of stocks_daily"):
         Lake(tmp_path, "stocks_daily").scan()
@@ -245,7 +245,7 @@ def test_two_at_once(session: FlatSession, days: FaultServer, tmp_path: Path) ->
     for key in KEYS:
         days.always(key, faults.drip(512, 0.1))
     first = threading.Thread(
-        target=session.to_lake, args=(tmp_path, "stocks_daily", *RANGE), daemon=True
+        target=session.to_lake, args=("stocks_daily", *RANGE, tmp_path), daemon=True
     )
     first.start()
     while not (tmp_path / "_scratch").exists():
@@ -254,7 +254,7 @@ def test_two_at_once(session: FlatSession, days: FaultServer, tmp_path: Path) ->
         FlatSession("a", "b", endpoint_url=days.endpoint_url, cache=False) as other,
         pytest.raises(RuntimeError, match="another process"),
     ):
-        other.to_lake(tmp_path, "stocks_daily", *RANGE)
+        other.to_lake("stocks_daily", *RANGE, tmp_path)
     first.join()
     assert Lake(tmp_path, "stocks_daily").days == DAYS
 
@@ -284,7 +284,7 @@ def test_an_interrupt_cancels_all_tasks(session: FlatSession, tmp_path: Path) ->
 
     threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
-        session.to_lake(tmp_path, "stocks_daily", *RANGE, client=own)
+        session.to_lake("stocks_daily", *RANGE, tmp_path, client=own)
     assert len(own.futures) == 9
     assert all(future.cancelled() for future in own.futures)
     assert not (tmp_path / "_scratch").exists()
@@ -305,11 +305,11 @@ def test_an_interrupt_leaves_whole_days(
 
     threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
-        session.to_lake(tmp_path, "stocks_daily", *RANGE)
+        session.to_lake("stocks_daily", *RANGE, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"stocks_daily", "_flatnb"}
     assert len(list(tmp_path.rglob("*.parquet"))) == 3
     days.heal()
-    lake = session.to_lake(tmp_path, "stocks_daily", *RANGE)
+    lake = session.to_lake("stocks_daily", *RANGE, tmp_path)
     assert_frame_equal(lake.scan().collect(), session.load("stocks_daily", *RANGE))
 
 
@@ -324,7 +324,7 @@ def test_a_task_holds_no_keys(session: FlatSession, tmp_path: Path) -> None:
         "etag",
         1,
         "3",
-        Service.of(session),
+        session._context.spec,
         str(tmp_path),
         str(tmp_path),
     )
@@ -359,13 +359,13 @@ def cluster(workers: int, **arguments: Any) -> Any:
 @pytest.mark.usefixtures("keys_of_workers")
 def test_the_lake_is_the_same_by_1_2_and_4_workers(session: FlatSession, tmp_path: Path) -> None:
     """Bit for bit, and as this process makes it; connections are bounded by resources."""
-    session.to_lake(tmp_path / "local", "stocks_minute", *RANGE)
+    session.to_lake("stocks_minute", *RANGE, tmp_path / "local")
     expected = parquet(tmp_path / "local")
     assert len(expected) == 10
     for workers in (1, 2, 4):
         resources = {"flatnb-connections": 128}
         with cluster(workers, resources=resources) as local, local.get_client() as client:
-            lake = session.to_lake(tmp_path / str(workers), "stocks_minute", *RANGE, client=client)
+            lake = session.to_lake("stocks_minute", *RANGE, tmp_path / str(workers), client=client)
         assert parquet(tmp_path / str(workers)) == expected
         assert lake.days == DAYS
 
@@ -373,7 +373,7 @@ def test_the_lake_is_the_same_by_1_2_and_4_workers(session: FlatSession, tmp_pat
 @pytest.mark.usefixtures("keys_of_workers")
 def test_a_worker_that_is_killed(session: FlatSession, days: FaultServer, tmp_path: Path) -> None:
     """In mid-work, by kill -9: nothing is lost and nothing is there twice."""
-    session.to_lake(tmp_path / "local", "stocks_daily", *RANGE)
+    session.to_lake("stocks_daily", *RANGE, tmp_path / "local")
     for key in KEYS:
         days.always(key, faults.drip(512, 0.05))
     killed = []
@@ -390,7 +390,7 @@ def test_a_worker_that_is_killed(session: FlatSession, days: FaultServer, tmp_pa
     with cluster(2) as local, local.get_client() as client:
         killer = threading.Thread(target=kill_one, args=(client,))
         killer.start()
-        lake = session.to_lake(tmp_path / "lake", "stocks_daily", *RANGE, client=client)
+        lake = session.to_lake("stocks_daily", *RANGE, tmp_path / "lake", client=client)
         killer.join()
     assert len(killed) == 1
     assert parquet(tmp_path / "lake") == parquet(tmp_path / "local")
@@ -413,7 +413,7 @@ def test_workers_without_keys(
         local.get_client() as client,
         pytest.raises(LoadError, match="no credentials found"),
     ):
-        session.to_lake(tmp_path / "lake", "stocks_daily", *RANGE, client=client)
+        session.to_lake("stocks_daily", *RANGE, tmp_path / "lake", client=client)
 
 
 @dataclass
@@ -470,7 +470,7 @@ def test_a_lake_in_a_bucket(
     """As in a folder: the same rows; what is there stays, what is lost or replaced comes anew."""
     in_small_pieces(monkeypatch)
     address = bucket.address
-    lake = session.to_lake(address, "stocks_daily", *RANGE)
+    lake = session.to_lake("stocks_daily", *RANGE, address)
     loaded = session.load("stocks_daily", *RANGE)
     assert_frame_equal(lake.scan().collect(), loaded)
     assert lake.folder == f"{address}/stocks_daily"
@@ -484,7 +484,7 @@ def test_a_lake_in_a_bucket(
     lines = market.csv("stocks_daily", DAYS[1]).splitlines(keepends=True)
     days.put(KEYS[1], gz(b"".join(lines[:50])))
     days.forget_requests()
-    lake = session.to_lake(address, "stocks_daily", *RANGE)
+    lake = session.to_lake("stocks_daily", *RANGE, address)
     assert fetched(days) == [str(DAYS[0]), str(DAYS[1])]
     assert_frame_equal(lake.scan().collect(), session.load("stocks_daily", *RANGE))
     left = {path.removeprefix(f"{address}/") for path in lake.paths}
@@ -496,7 +496,7 @@ def test_a_lake_in_a_bucket(
 def test_workers_fill_a_bucket(session: FlatSession, bucket: OwnBucket) -> None:
     """Each with the keys of its machine."""
     with cluster(2) as local, local.get_client() as client:
-        lake = session.to_lake(bucket.address, "stocks_daily", *RANGE, client=client)
+        lake = session.to_lake("stocks_daily", *RANGE, bucket.address, client=client)
     assert len(bucket.names()) == 10
     assert_frame_equal(lake.scan().collect(), session.load("stocks_daily", *RANGE))
 
@@ -516,11 +516,11 @@ def test_two_who_write_one_bucket(session: FlatSession, bucket: OwnBucket) -> No
             return future
 
     with pytest.raises(RuntimeError, match="another process is writing"):
-        session.to_lake(bucket.address, "stocks_daily", *RANGE, client=Intruder())
+        session.to_lake("stocks_daily", *RANGE, bucket.address, client=Intruder())
 
 
 @pytest.mark.usefixtures("bucket")
 def test_a_bucket_that_is_not_there(session: FlatSession) -> None:
     """An error of the file system, with the address."""
     with pytest.raises(OSError, match=r"s3://other/lake.*NoSuchBucket"):
-        session.to_lake("s3://other/lake", "stocks_daily", *RANGE)
+        session.to_lake("stocks_daily", *RANGE, "s3://other/lake")

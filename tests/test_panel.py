@@ -31,7 +31,8 @@ from flatnb.jobs.rendering import (
     job_text,
     short_key,
 )
-from flatnb.load.progress import JobStatus, Progress
+from flatnb.jobs.status import JobStatus
+from flatnb.load.progress import Progress
 from flatnb.notebook.live_view import INTERVAL_S, LiveView
 from flatnb.notebook.panel import Panel
 from tests.servers import faults
@@ -90,14 +91,14 @@ def text_of(html: str) -> str:
 
 def make_panel(clock: Clock) -> tuple[Panel, Activity, Statistics]:
     """A panel that is fed by hand."""
-    activity, statistics = Activity(clock), Statistics(clock)
-    return Panel("somewhere", statistics, activity), activity, statistics
+    panel = Panel("somewhere", clock=clock)
+    return panel, panel.activity, panel.statistics
 
 
 def test_what_is_running() -> None:
     """Each file's size, bytes and retries; it goes when it ends, and failures stay."""
     clock = Clock()
-    activity = Activity(clock)
+    activity = Activity(clock=clock)
     for event in [
         DownloadStarted("b", "x"),
         SizeKnown("b", "x", 1000),
@@ -123,7 +124,7 @@ def test_what_is_running() -> None:
 def test_the_rate_is_smooth_and_ends() -> None:
     """The mean over three seconds; a steady stream has a steady rate; none when nothing runs."""
     clock = Clock()
-    activity = Activity(clock)
+    activity = Activity(clock=clock)
     activity(DownloadStarted("b", "x"))
     for _ in range(100):
         clock.now += 0.1
@@ -321,7 +322,7 @@ def test_a_view_is_pushed_ten_times_a_second() -> None:
     widget = view.widget
     began = time.monotonic()
     while time.monotonic() - began < 1.0:
-        view.wake()
+        view.start_updates()
         time.sleep(0.001)
     assert 5 <= view.pushes <= 1 / INTERVAL_S
     source.active = False

@@ -313,9 +313,8 @@ def test_a_lazy_frame_keeps_its_session(days: FaultServer, market: DemoMarket) -
 def test_a_source_pickles_without_its_session(session: FlatSession) -> None:
     """What is left is the service's address."""
     from flatnb.lazy.scan import Source
-    from flatnb.lazy.service_tmp import Service
 
-    source = Source("stocks_daily", Service.of(session), session)
+    source = Source("stocks_daily", session._context.spec, session._context)
     again = pickle.loads(pickle.dumps(source))
     assert again == source
-    assert again.session is None
+    assert again.context is None

@@ -23,7 +23,8 @@ from polars.testing import assert_frame_equal
 from flatnb import FlatnbWarning, FlatSession, LoadError, MissingDaysError, S3Catalog
 from flatnb.demo import DemoMarket, DemoServer
 from flatnb.errors import LoadCancelledError
-from flatnb.load.progress import Bar, Progress
+from flatnb.jobs.progress_bar import ProgressBar
+from flatnb.load.progress import Progress
 from flatnb.market.calendar import DateLike, trading_days
 from tests.conftest import SERVED
 from tests.servers import faults
@@ -167,7 +168,7 @@ def test_a_closed_session_says_so(demo_server: DemoServer) -> None:
         ({"data_type": "stocks"}, "data_type='stocks'.*stocks_minute"),
         ({"start": "02.01.2024"}, "start='02.01.2024'"),
         ({"end": "2024-01-01"}, "start=2024-01-02 is after end=2024-01-01"),
-        ({"symbols": []}, "symbols=.*leave it out"),
+        ({"symbols": []}, "symbols=.*omit it"),
         ({"symbols": 5}, "symbols=5"),
         ({"columns": ["date"]}, "columns holds only 'date'"),
         ({"symbols": [1]}, "symbols holds 1"),
@@ -252,7 +253,7 @@ def test_days_that_cannot_be_are_not_asked_for(
 ) -> None:
     """Before the first and after today; they are reported all the same."""
     year = date.today().year + 1
-    with pytest.warns(FlatnbWarning, match="yet to come"):
+    with pytest.warns(FlatnbWarning, match="in the future"):
         frame = fault_session.load("stocks_daily", f"{year}-01-01", f"{year}-12-31")
     assert frame.is_empty()
     assert days.requests == []
@@ -413,5 +414,5 @@ def test_the_progress_bar(
     monkeypatch.setattr(sys, "stderr", silent)
     fault_session.load("stocks_daily", "2024-01-03", "2024-01-03", progress=False)
     monkeypatch.setattr(sys, "stderr", io.StringIO())
-    assert Bar(Progress(1), "x", None)._show is False
+    assert ProgressBar(Progress(1), "x", None)._show is False
     assert silent.getvalue() == ""

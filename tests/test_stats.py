@@ -42,7 +42,7 @@ class Clock:
 def test_totals_and_rates() -> None:
     """Time counts while anything runs: two downloads side by side count once, pauses not."""
     clock = Clock()
-    statistics = Statistics(clock)
+    statistics = Statistics(clock=clock)
     assert repr(statistics) == "no downloads yet"
     statistics(DownloadStarted("b", "1"))
     clock.now += 1
@@ -70,7 +70,7 @@ def test_totals_and_rates() -> None:
 def test_reset_keeps_what_is_running() -> None:
     """A download that ends after a reset is not one more than was started."""
     clock = Clock()
-    statistics = Statistics(clock)
+    statistics = Statistics(clock=clock)
     statistics(DownloadStarted("b", "1"))
     clock.now += 5
     statistics.reset()

@@ -25,6 +25,7 @@ from .drivers.botocore_client import (
     never_redirect,
 )
 from .events import Listener
+from .statistics import Statistics
 from .targets import Target
 
 T = TypeVar("T")
@@ -69,6 +70,8 @@ class AsyncS3Downloader(Downloader):
         Upper bound of the first retry's delay in seconds; it doubles with each retry.
     listener
         Called with each `flatnb.download.events.Event`.
+    statistics
+        Counts the events; None: a new `flatnb.download.statistics.Statistics`.
     max_unpacked_bytes
         A file that unpacks to more is refused; None: 100 times its packed size, or 1 GB.
 
@@ -96,6 +99,7 @@ class AsyncS3Downloader(Downloader):
         *,
         backoff_s: float = 0.5,
         listener: Listener | None = None,
+        statistics: Statistics | None = None,
         max_decompressed_bytes: int | None = None,
     ) -> None:
         super().__init__(
@@ -106,6 +110,7 @@ class AsyncS3Downloader(Downloader):
             max_pool_connections,
             backoff_s,
             listener,
+            statistics,
             max_decompressed_bytes,
             asyncio.Event,
         )

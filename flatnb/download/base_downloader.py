@@ -38,6 +38,7 @@ class Downloader:
         max_pool_connections: int,
         backoff_s: float,
         listener: Listener | None,
+        statistics: Statistics | None,
         max_decompressed_bytes: int | None,
         new_latch: Callable[[], Latch],
     ) -> None:
@@ -53,7 +54,7 @@ class Downloader:
         self.timeout = timeout
         self.max_pool_connections = max_pool_connections
         self.max_decompressed_bytes = max_decompressed_bytes
-        self.statistics = Statistics()
+        self.statistics = statistics if statistics is not None else Statistics()
         self._credentials = _validate_credentials(credentials)
         self._listener = listener
         self._context = TransferContext(

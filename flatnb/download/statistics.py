@@ -67,16 +67,22 @@ class Statistics:
 
     Parameters
     ----------
+    on_display
+        Displays the totals in a notebook, instead of the HTML table; None: the table.
     clock
         Seconds that only go forward; given by tests.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        on_display: Callable[[], object] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._on_display = on_display
         self._clock = clock
         self._lock = threading.Lock()
         self._totals = Totals()
         self._busy_since: float | None = None
-        self.on_display: Callable[[], object] | None = None
 
     def __call__(self, event: Event) -> None:
         """Count one event."""
@@ -154,9 +160,9 @@ class Statistics:
         )
 
     def _ipython_display_(self) -> None:
-        if self.on_display is None:
+        if self._on_display is None:
             raise NotImplementedError  # IPython then takes the other representations
-        self.on_display()
+        self._on_display()
 
     def __repr__(self) -> str:
         totals = self.totals

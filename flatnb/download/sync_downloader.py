@@ -24,6 +24,7 @@ from .drivers.botocore_client import (
 from .drivers.socket_shutdown import ConnectionRegistry
 from .drivers.sync_driver import SyncRun
 from .events import Listener
+from .statistics import Statistics
 
 T = TypeVar("T")
 
@@ -50,6 +51,8 @@ class SyncS3Downloader(Downloader):
         Upper bound of the first retry's delay in seconds; it doubles with each retry.
     listener
         Called with each `flatnb.download.events.Event`, from any thread.
+    statistics
+        Counts the events; None: a new `flatnb.download.statistics.Statistics`.
     max_unpacked_bytes
         A file that unpacks to more is refused; None: 100 times its packed size, or 1 GB.
 
@@ -76,6 +79,7 @@ class SyncS3Downloader(Downloader):
         *,
         backoff_s: float = 0.5,
         listener: Listener | None = None,
+        statistics: Statistics | None = None,
         max_decompressed_bytes: int | None = None,
     ) -> None:
         super().__init__(
@@ -86,6 +90,7 @@ class SyncS3Downloader(Downloader):
             max_pool_connections,
             backoff_s,
             listener,
+            statistics,
             max_decompressed_bytes,
             threading.Event,
         )

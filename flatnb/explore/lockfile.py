@@ -86,12 +86,13 @@ class Lock:
                 UsedFile(key, str(each["etag"]), int(each["size_bytes"]), str(each["columns"]))
                 for key, each in content["files"].items()
             )
-            return cls(
-                str(content["bucket"]), files, str(content["schema"]), str(content["flatnb"])
-            )
+            names = ("bucket", "schema", "flatnb")
+            bucket, schema, version = (str(content[name]) for name in names)
+            return cls(bucket, files, schema, version)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(
-                f"path={os.fspath(path)!r} is not a lock file ({error!r}); write one by session.lock()"
+                f"path={os.fspath(path)!r} is not a lock file ({error!r}); write one with "
+                "session.lock()"
             ) from None
 
 

@@ -49,14 +49,9 @@ class OptionChains:
         if not isinstance(underlying, str) or not underlying:
             raise ValueError(f"underlying={underlying!r} must be a ticker, such as 'SPY'")
         date_ = as_date(day, "day")
-        request = Request.validate(
-            "options_daily",
-            date_,
-            date_,
-            underlyings=roots or (underlying, *_MORE_ROOTS.get(underlying, ())),
-            missing="raise",
-            **options,
-        )
+        options["underlyings"] = roots or (underlying, *_MORE_ROOTS.get(underlying, ()))
+        options["missing"] = "raise"
+        request = Request.validate("options_daily", date_, date_, **options)
         contracts = self.context.runner.start(
             self.loader.load(request, Progress()),
             f"chain of {underlying} {date_}",

@@ -20,15 +20,15 @@ _NEWER = "the bucket has a newer file; a session with revalidate='always' downlo
 
 _ORDER = ("cached", "download", "replaced", "late", "missing")
 
-# Compressed bytes of a row, of files of May 2026: 27 to 30 MB and 1.83M rows of stock minutes, 305 KB
-# and 12,093 rows of daily bars, 4 MB and 364,000 rows of options.
+# Compressed bytes of a row, in files of May 2026: 27 to 30 MB for 1.83M rows of stock minutes,
+# 305 KB for 12,093 daily bars of stocks, 4 MB for 364,000 daily bars of options.
 _BYTES_PER_ROW = {"stocks_daily": 25.0, "options_daily": 11.0}
 _USUAL_BYTES_PER_ROW = 15.0
 _ROWS_PER_SYMBOL = {"daily": 1, "session": 1, "minute": 400}
 
 # Measured by a user of the service: 128 connections, 26.8 MB/s.
 _BYTES_PER_S_AND_CONNECTION = 26.8e6 / 128
-_DECOMPRESSED_BYTES_PER_S = 60e6
+_DECODED_BYTES_PER_S = 60e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +104,8 @@ class Plan:
     @property
     def seconds_estimate(self) -> float:
         """Seconds to download and read what is not cached."""
-        return (
-            self.bytes_to_download / self.bytes_per_s
-            + self.bytes_to_download / _DECOMPRESSED_BYTES_PER_S
-        )
+        size = self.bytes_to_download
+        return size / self.bytes_per_s + size / _DECODED_BYTES_PER_S
 
     def load(self) -> Any:
         """Load it, as `FlatSession.load` with the same arguments."""

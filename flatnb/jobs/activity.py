@@ -121,26 +121,33 @@ class Activity:
 
     Parameters
     ----------
+    on_start
+        Called when a download starts and no other one is running, from the thread that reported
+        the start.
     clock
         Seconds that only go forward; given by tests.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        on_start: Callable[[], object] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._on_start = on_start
         self._clock = clock
         self._lock = threading.Lock()
         self._running: dict[str, RunningFile] = {}
         self._failures: deque[FailedFile] = deque(maxlen=FAILURES)
         self._throughput = Throughput(clock())
         self._line: tuple[float, ...] = ()
-        self.on_start: Callable[[], object] = lambda: None
 
     def __call__(self, event: Event) -> None:
         """Follow one event."""
         with self._lock:
-            begins = isinstance(event, DownloadStarted) and not self._running
+            is_first = isinstance(event, DownloadStarted) and not self._running
             self._follow(event)
-        if begins:
-            self.on_start()
+        if is_first:
+            self._on_start()
 
     def _follow(self, event: Event) -> None:
         file = self._running.get(event.key, RunningFile(event.key))

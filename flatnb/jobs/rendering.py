@@ -11,9 +11,9 @@ from typing import Literal
 
 from ..download.statistics import Totals, format_bytes
 from ..html import escape
-from ..load.progress import JobState, JobStatus
 from ..market.data_types import find_data_type
 from .activity import ActivitySnapshot, FailedFile, RunningFile
+from .status import JobState, JobStatus
 
 FILES = 8
 """So many running files have a row of their own."""

@@ -73,7 +73,8 @@ class JobRunner:
         LoadCancelledError
             If it was cancelled, as by `close` in another thread.
         """
-        return Job(work, self._loop_for(work), name=name, finish=_unchanged).result()
+        job: Job[T] = Job(work, self._loop_for(work), name=name, finish=_unchanged)
+        return job.result()
 
     def _loop_for(self, work: Coroutine[Any, Any, Any]) -> asyncio.AbstractEventLoop:
         try:

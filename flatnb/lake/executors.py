@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import uuid
 from concurrent.futures import Future, InvalidStateError
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..download.async_downloader import AsyncS3Downloader
 from ..download.events import Listener
@@ -136,7 +136,7 @@ def executor_for(client: object) -> Executor:
         If it is neither.
     """
     if type(client).__module__.partition(".")[0] == "distributed":
-        return DaskExecutor(client)
+        return DaskExecutor(cast("Client", client))
     if isinstance(client, Executor):
         return client
     raise ValueError(

@@ -17,6 +17,7 @@ from ..load.report import LoadReport, list_days
 from ..load.request import LoadOptions, Request
 from ..load.result import warn
 from ..market.calendar import DateLike
+from ..market.data_types import DATA_TYPES
 from .build import build, missing_days, tasks_for
 from .day_task import content_label
 from .executors import LocalExecutor, executor_for
@@ -45,6 +46,11 @@ class LakeWriter:
         **options: Unpack[LoadOptions],
     ) -> Lake:
         """See `FlatSession.to_lake`."""
+        if isinstance(start, str) and start in DATA_TYPES:
+            raise ValueError(
+                f"start={start!r} is a data type: the path comes after the days, "
+                "to_lake(data_type, start, end, path)"
+            )
         for name in _LOADS_ONLY:
             if name in options:
                 raise ValueError(

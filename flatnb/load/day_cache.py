@@ -45,12 +45,10 @@ _LOCKS = 1024
 _LOOK_AGAIN_S = 0.05
 
 
-def cache_folder(
-    cache: bool | str | os.PathLike[str], endpoint_url: str, bucket: str
-) -> Path | None:
-    """Where a session caches its days: below ``cache``, ``FLATNB_CACHE`` or the user's cache.
+def cache_root(cache: bool | str | os.PathLike[str]) -> Path | None:
+    """The folder of all caches: ``cache``, ``FLATNB_CACHE`` or the user's; None for False.
 
-    Days of different services never mix: host, port and bucket are part of the path.
+    It is absolute: a later change of the working directory does not move it.
 
     Raises
     ------
@@ -63,16 +61,21 @@ def cache_folder(
         return None
     if cache is True:
         configured = os.environ.get("FLATNB_CACHE")
-        if configured:
-            base = Path(configured)
-        else:
+        if not configured:
             from platformdirs import user_cache_path
 
-            base = user_cache_path("flatnb")
-    else:
-        base = Path(os.fspath(cache))
+            return user_cache_path("flatnb")
+        cache = configured
+    return Path(os.fspath(cache)).expanduser().absolute()
+
+
+def cache_folder(root: Path, endpoint_url: str, bucket: str) -> Path:
+    """Where the days of one bucket are cached.
+
+    Days of different services never mix: host, port and bucket are part of the path.
+    """
     host = re.sub(r"[^0-9A-Za-z.-]", "_", urlsplit(endpoint_url).netloc)
-    return base.expanduser() / host / bucket
+    return root / host / bucket
 
 
 class DayCache:

@@ -59,9 +59,8 @@ class Progress:
                 case DownloadFinished() | DownloadFailed():
                     self.ended += 1
                     self.failed += isinstance(event, DownloadFailed) and not event.was_cancelled
-                    self._sizes.setdefault(
-                        event.key, 0
-                    )  # else `expected_bytes` would still count it
+                    # Else `expected_bytes` would still count it.
+                    self._sizes.setdefault(event.key, 0)
                 case CacheHit():
                     self.cached += 1
 

@@ -1,7 +1,8 @@
-"""Something that changes, shown in a notebook: a widget while it does, plain HTML otherwise.
+"""A display that changes while something runs: a widget meanwhile, plain HTML before and after.
 
-A widget view that is saved in a notebook opens again as "Loading widget…", so the view is only
-there while something runs; then the output is replaced by HTML, which every viewer shows.
+A notebook that was saved with a widget view opens with "Loading widget…" instead of it, as its
+kernel is gone. So the view is a widget only while something runs; then the output is replaced by
+HTML, which every viewer shows.
 """
 
 from __future__ import annotations
@@ -13,52 +14,62 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import anywidget
 import traitlets
 
 from ..html import page
-from ..load.progress import in_kernel
+from ..jobs.progress_bar import in_kernel
+from .subshell import handle_while_cells_run
+
+if TYPE_CHECKING:
+    from IPython.display import DisplayHandle
 
 INTERVAL_S = 0.1
-"""The front end is told at most so often: more often ends in ``IOPub message rate exceeded``."""
+"""Time between two updates of the front end.
 
-DISPLAYS = 16
-"""So many places show the same."""
+Jupyter Server drops a kernel's messages above ``iopub_msg_rate_limit`` ("IOPub message rate
+exceeded"), and several views may share one kernel.
+"""
 
-PATIENCE_S = 0.2
-"""What is over sooner is shown when it is over: the output does not flicker."""
+MAX_DISPLAYS = 16
+"""The number of displays that one view updates; the oldest are given up first."""
 
-_HERE = Path(__file__).parent
+FIRST_UPDATE_AFTER_S = 0.2
+"""What ends sooner is shown once, at its end, so that the output does not flicker."""
+
+WIDGET_MIME_TYPE = "application/vnd.jupyter.widget-view+json"
+
+_FOLDER = Path(__file__).parent
 
 
 class Source(Protocol):
-    """What is shown."""
+    """What a view shows."""
 
     def is_active(self) -> bool:
         """Whether it is changing."""
 
     def html(self, live: bool) -> str:
-        """How it looks now; ``live``: with what can be clicked."""
+        """Its present state as HTML; ``live``: with the buttons that need a kernel."""
 
     def text(self) -> str:
-        """The same where there is no HTML."""
+        """Its present state as plain text, for front ends without HTML."""
 
-    def click(self, action: str, identity: str) -> None:
-        """A button was pressed."""
+    def click(self, action: str, job_id: str) -> None:
+        """Handle a click on a button."""
 
 
 class LiveWidget(anywidget.AnyWidget):
-    """The view of some HTML that the kernel makes anew, and of its buttons."""
+    """The widget of a view: HTML that the kernel replaces, and its buttons."""
 
-    _esm = _HERE / "live.js"
-    _css = _HERE.parent / "html.css"
+    _esm = _FOLDER / "live.js"
+    _css = _FOLDER.parent / "html.css"
     html = traitlets.Unicode().tag(sync=True)
 
 
 class LiveView:
-    """Shows a `Source` in any number of places that always agree.
+    """Shows a `Source` in any number of displays, all in the same state.
 
     Parameters
     ----------
@@ -68,24 +79,25 @@ class LiveView:
     Attributes
     ----------
     pushes
-        How often the front end was told of a change.
+        How often a change was sent to the front end.
     """
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self.pushes = 0
-        # A cell that is run again leaves its former display behind: only the last ones are kept.
-        self._handles: deque[Any] = deque(maxlen=DISPLAYS)
+        # A cell that is run again leaves the handle of its former output behind, for which
+        # IPython has no event: only the last ones are updated.
+        self._handles: deque[DisplayHandle] = deque(maxlen=MAX_DISPLAYS)
         self._widget: LiveWidget | None = None
         self._is_embedded = False
-        self._is_live = _widgets_never_change_places()
+        self._is_live = _outputs_are_rendered_once()
         self._shown = ""
         self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
 
     @property
     def widget(self) -> LiveWidget:
-        """The widget, to put beside others; it is kept up to date."""
+        """The widget, to place beside others; it is updated as the displays are."""
         self._is_embedded = True
         return self._live_widget()
 
@@ -93,8 +105,8 @@ class LiveView:
         with self._lock:
             if self._widget is None:
                 self._widget = LiveWidget(html=self.source.html(True))
-                answer_on_any_subshell(self._widget)
-                self._widget.on_msg(_listener(self))
+                handle_while_cells_run(self._widget)
+                self._widget.on_msg(_click_handler(self))
             return self._widget
 
     @property
@@ -104,24 +116,25 @@ class LiveView:
 
     @property
     def is_live(self) -> bool:
-        """Whether displays show the widget just now, not plain HTML."""
+        """Whether displays show the widget now, not plain HTML."""
         return self._is_live
 
     def show(self) -> None:
-        """Display it here as well."""
+        """Add a display in the output of the current cell."""
         from IPython.display import display
 
         with self._lock:
             handle = display(self._bundle(), raw=True, display_id=True)  # type: ignore[no-untyped-call]
             if handle is not None and in_kernel():
                 self._handles.append(handle)
-        self.wake()
+        self.start_updates()
 
-    def wake(self) -> None:
-        """Something has begun: show its progress until it is over."""
+    def start_updates(self) -> None:
+        """Update the displays until the source is no longer active."""
         with self._lock:
             if self.is_shown and (self._thread is None or not self._thread.is_alive()):
-                # A daemon: what runs is stopped when the interpreter ends.
+                # A daemon: the downloads are stopped when the interpreter exits, so nothing
+                # needs this thread to finish.
                 self._thread = threading.Thread(target=self._run, name="flatnb-view", daemon=True)
                 self._thread.start()
 
@@ -131,9 +144,10 @@ class LiveView:
             self._push(self.source.is_active())
 
     def _run(self) -> None:
-        time.sleep(PATIENCE_S)
+        time.sleep(FIRST_UPDATE_AFTER_S)
         while True:
-            # Under the lock, so that `wake` starts another thread or finds this one going on.
+            # Under the lock, so that `start_updates` either finds this thread still updating or
+            # starts another one.
             with self._lock:
                 active = self.source.is_active()
                 self._push(active)
@@ -154,55 +168,49 @@ class LiveView:
         elif active == self._is_live:
             return
         if active != self._is_live or not active:
-            self._is_live = active or _widgets_never_change_places()
+            self._is_live = active or _outputs_are_rendered_once()
             for handle in self._handles:
-                handle.update(self._bundle(), raw=True)
-            self._forget_widget()
+                handle.update(self._bundle(), raw=True)  # type: ignore[no-untyped-call]
+            self._close_unused_widget()
 
-    def _forget_widget(self) -> None:
-        """Close the widget if it is seen nowhere: kernel and page would keep it for ever."""
+    def _close_unused_widget(self) -> None:
+        # ipywidgets keeps every open widget for the life of the kernel, and so does the page.
         if self._widget is not None and not self._is_live and not self._is_embedded:
             self._widget.close()
             self._widget = None
 
-    def _bundle(self) -> dict[str, Any]:
+    def _bundle(self) -> dict[str, object]:
         if self._is_live:
-            view = {
-                "version_major": 2,
-                "version_minor": 0,
-                "model_id": self._live_widget().model_id,
-            }
-            return {
-                "application/vnd.jupyter.widget-view+json": view,
-                "text/plain": self.source.text(),
-            }
+            return widget_bundle(self._live_widget(), self.source.text())
         return {"text/html": page(self.source.html(False)), "text/plain": self.source.text()}
 
 
-def _listener(view: LiveView) -> Callable[[Any, Any, Any], None]:
-    # The widget registry holds widgets for ever: it must not hold what they show.
+def widget_bundle(widget: anywidget.AnyWidget, text: str) -> dict[str, object]:
+    """The MIME bundle that displays a widget, or the text where there are no widgets.
+
+    The format is that of ``ipywidgets.Widget._repr_mimebundle_``.
+    """
+    view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+    return {WIDGET_MIME_TYPE: view, "text/plain": text}
+
+
+def _click_handler(view: LiveView) -> Callable[[object, object, object], None]:
+    # ipywidgets' registry keeps widgets and their handlers: a weak reference lets the view, and
+    # what it shows, be collected.
     reference = weakref.ref(view)
 
-    def listen(_: Any, content: Any, __: Any) -> None:
+    def handle(_widget: object, content: object, _buffers: object) -> None:
         view = reference()
         if view is not None and isinstance(content, dict):
             view.source.click(str(content.get("action")), str(content.get("id")))
             view.flush()
 
-    return listen
+    return handle
 
 
-def answer_on_any_subshell(widget: Any) -> None:
-    """Let a click be heard while a cell runs.
+def _outputs_are_rendered_once() -> bool:
+    """Whether this kernel runs for Voilà, which renders each output once, when its cell ends.
 
-    JupyterLab sends widgets' messages over a subshell, which is free then. ipykernel 7.4 routes
-    those of a comm that was used from the main shell back to that, where they wait for the end of
-    the cell. Without the private route (7.3 has none) they go where the front end sent them.
+    An output that is to be a widget later has to be one from the beginning there.
     """
-    if hasattr(widget.comm, "_reply_subshell_for"):
-        widget.comm._reply_subshell_for = None
-
-
-def _widgets_never_change_places() -> bool:
-    """Voilà renders outputs once: what is a widget later must be one from the beginning."""
     return os.environ.get("SERVER_SOFTWARE", "").startswith("voila")

@@ -9,7 +9,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from .live_view import answer_on_any_subshell
+from .subshell import handle_while_cells_run
 
 _HERE = Path(__file__).parent
 
@@ -39,7 +39,7 @@ class LoginForm(anywidget.AnyWidget):
     def __init__(self, receive: Callable[[LoginForm, Any], object], **traits: Any) -> None:
         super().__init__(**traits)
         self.output: Any = None
-        answer_on_any_subshell(self)
+        handle_while_cells_run(self)
         self.on_msg(lambda form, content, _: receive(form, content))
 
     def __repr__(self) -> str:

@@ -18,14 +18,15 @@ import traitlets
 
 from ..download.statistics import format_bytes
 from ..errors import FlatnbError, LoadCancelledError, LoadError
-from ..explore.plan import Plan, say_time
+from ..explore.plan import Plan, format_duration
 from ..html import style
 from ..jobs.rendering import job_html
 from ..market.calendar import EXCHANGE_TIME_ZONE, as_date
 from .debounce import Debouncer
-from .live_view import INTERVAL_S, answer_on_any_subshell
+from .live_view import INTERVAL_S
 from .picker_calendar import Statuses, month_of, preset
 from .picker_form import PickerForm, groups
+from .subshell import handle_while_cells_run
 
 if TYPE_CHECKING:
     from ..jobs.job import Job
@@ -82,7 +83,7 @@ class Picker:
         self.form = PickerForm(start=str(first), end=str(last))
         self._shown = last.year, last.month
         self.widget = PickerWidget(groups=groups())
-        answer_on_any_subshell(self.widget)
+        handle_while_cells_run(self.widget)
         self.widget.on_msg(lambda _, content, __: self.receive(content))
         self._emit("", "")
         self._refresh()
@@ -308,7 +309,7 @@ def estimate_of(plan: Plan) -> dict[str, Any]:
     parts = [f"{plan.files:,} of {len(plan.days):,} days have a file"]
     if plan.bytes_to_download:
         size = format_bytes(plan.bytes_to_download)
-        parts.append(f"{size} to download, {say_time(plan.seconds_estimate)}")
+        parts.append(f"{size} to download, {format_duration(plan.seconds_estimate)}")
     if plan.bytes_cached:
         parts.append(f"{format_bytes(plan.bytes_cached)} here already")
     if plan.rows_estimate and plan.memory_bytes_estimate is not None:

@@ -73,7 +73,7 @@ def _build(endpoint: str, lake: Path, workers: int, connections: int) -> float:
         for each in client.scheduler_info(n_workers=-1)["workers"]:
             client.submit(_warm_up, each, workers=[each], pure=False).result()
         began = time.monotonic()
-        session.to_lake(lake, "stocks_minute", *QUARTER, client=client)
+        session.to_lake("stocks_minute", *QUARTER, lake, client=client)
         return time.monotonic() - began
 
 
