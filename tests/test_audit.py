@@ -95,7 +95,7 @@ def planted(
             "2025-02-07",
             "2025-02-11",
             {"2025-02-10": before_1970},
-            "stray",
+            "misdated",
             "https://github.com/polygon-io/issues/issues/334",
         ),
         (
@@ -111,7 +111,7 @@ def planted(
             "2019-08-09",
             "2019-08-13",
             {"2019-08-12": a_day_late},
-            "stray",
+            "misdated",
             "rows is not on 2019-08-12",
         ),
         (

@@ -219,7 +219,7 @@ def test_bad_days_do_not_hold_up_the_others(
     [
         ({"path": "gs://bucket/lake"}, "s3://bucket/folder"),
         ({"path": "s3:///lake"}, "s3://bucket/folder"),
-        ({"path": 5}, "path=5 is no path"),
+        ({"path": 5}, "path=5 is not a path"),
         ({"client": "tcp://somewhere"}, r"distributed\.Client"),
         ({"tz": "Asia/Tokyo"}, "tz='Asia/Tokyo'"),
         ({"missing": "raise"}, "missing='raise'"),

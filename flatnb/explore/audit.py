@@ -1,4 +1,4 @@
-"""What is wrong with days that are sound CSV: rows that are too few, too early, of another day."""
+"""Errors in days whose CSV is valid: too few rows, rows that end early or are of another day."""
 
 from __future__ import annotations
 
@@ -21,19 +21,26 @@ if TYPE_CHECKING:
     import polars as pl
 
 Check = Literal[
-    "missing", "unreadable", "empty", "stray", "early end", "row count", "duplicates", "zero volume"
+    "missing",
+    "unreadable",
+    "empty",
+    "misdated",
+    "early end",
+    "row count",
+    "duplicates",
+    "zero volume",
 ]
 
 _TIMES = ("window_start", "sip_timestamp", "participant_timestamp", "timestamp")
 _VOLUMES = ("volume",)
-# What tells one tick from another; without one of these columns equal rows may be two trades.
+# What distinguishes ticks; without one of these columns equal rows may be two trades.
 _IDENTITIES = ("sequence_number", "id")
 _BARS = ("daily", "minute", "session")
 
 _BUSY_ROWS = 100
 _BUSIEST = 10
 _EARLY = timedelta(minutes=15)
-# Who trades at random is silent for ten times the mean of his pauses once in e**10 times.
+# With trades at random times a pause of ten times the mean occurs once in e**10 pauses.
 _PAUSES = 10
 _NEIGHBOURS = 4
 _FEW, _FEW_ON_A_SHORT_DAY, _MANY = 0.5, 0.25, 3.0
@@ -41,7 +48,7 @@ _FEW, _FEW_ON_A_SHORT_DAY, _MANY = 0.5, 0.25, 3.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong with a day.
+    """One error in a day.
 
     Attributes
     ----------
@@ -58,7 +65,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class DayFacts:
-    """What an audit keeps of a day; ``ends``: of the busiest, last time and mean pause."""
+    """What an audit records of a day.
+
+    Attributes
+    ----------
+    ends
+        Of the tickers with most rows: ticker, time of the last row, mean time between rows.
+    """
 
     outcome: DayOutcome
     rows: int = 0
@@ -75,7 +88,7 @@ class Audit:
     Attributes
     ----------
     days
-        The days that were looked at.
+        The days that were checked.
     findings
         In the order of the days.
     """
@@ -109,7 +122,7 @@ def wanted_columns(data_type: DataType) -> list[str]:
 
 
 def inspect_day(data_type: DataType, outcome: DayOutcome, frame: pl.DataFrame) -> DayFacts:
-    """Count what is odd in one day's rows."""
+    """Count the irregularities in one day's rows."""
     if outcome.status not in LOADED_STATUSES:
         return DayFacts(outcome)
     time = next((name for name in _TIMES if name in frame.columns), None)
@@ -149,13 +162,16 @@ def _findings(facts: DayFacts, all_facts: Sequence[DayFacts]) -> Iterator[tuple[
         yield "empty", "the file has a header and no rows"
     else:
         if facts.misdated:
-            yield "stray", facts.misdated
+            yield "misdated", facts.misdated
         if early := _early_end(facts):
             yield "early end", early
-        if odd := _odd_count(facts, all_facts):
-            yield "row count", odd
+        if unusual := _unusual_count(facts, all_facts):
+            yield "row count", unusual
         if facts.duplicates:
-            yield "duplicates", f"{facts.duplicates:,} rows are of a ticker and time of others"
+            yield (
+                "duplicates",
+                f"{facts.duplicates:,} rows repeat the ticker and time of another row",
+            )
         if facts.zero_volumes:
             yield "zero volume", f"{facts.zero_volumes:,} of {facts.rows:,} rows"
 
@@ -190,18 +206,18 @@ def _ends_of_busiest(
 
     if data_type.days != "calendar" or data_type.kind == "daily" or time is None:
         return ()
-    who = pl.col("ticker")
+    name = pl.col("ticker")
     if data_type.is_options:
-        # A contract may be done for the day early, its underlying's others are not.
-        who = who.str.head(-TAIL)
+        # One contract may have its last trade early; all contracts of an underlying do not.
+        name = name.str.head(-TAIL)
     when = pl.col(time).dt.cast_time_unit("us").dt.convert_time_zone(EXCHANGE_TIME_ZONE)
     busiest = (
-        frame.group_by(who.alias("who"))
+        frame.group_by(name.alias("name"))
         .agg(pl.len().alias("rows"), when.max().alias("last"), when.min().alias("first"))
         .filter(pl.col("rows") >= _BUSY_ROWS)
-        .sort("rows", "who", descending=True)
+        .sort("rows", "name", descending=True)
         .head(_BUSIEST)
-        .select("who", "last", pause=(pl.col("last") - pl.col("first")) / pl.col("rows"))
+        .select("name", "last", pause=(pl.col("last") - pl.col("first")) / pl.col("rows"))
     )
     return tuple(busiest.iter_rows())
 
@@ -215,17 +231,17 @@ def _early_end(facts: DayFacts) -> str:
     day = facts.outcome.date
     close = datetime.combine(day, session_close(day), _ZONE)
     early = [
-        (who, last)
-        for who, last, pause in facts.ends
+        (name, last)
+        for name, last, pause in facts.ends
         if last < close - max(_EARLY, _PAUSES * pause)
     ]
     if not early:
         return ""
-    examples = ", ".join(f"{who} at {last:%H:%M}" for who, last in early[:3])
+    examples = ", ".join(f"{name} at {last:%H:%M}" for name, last in early[:3])
     return f"{len(early)} of the {len(facts.ends)} busiest end before the close: {examples}"
 
 
-def _odd_count(facts: DayFacts, all_facts: Sequence[DayFacts]) -> str:
+def _unusual_count(facts: DayFacts, all_facts: Sequence[DayFacts]) -> str:
     day = facts.outcome.date
     others = [each for each in all_facts if each.rows and each is not facts]
     others.sort(key=lambda each: abs(each.outcome.date - day))

@@ -1,4 +1,4 @@
-"""One day's file into Parquet files that appear all at once."""
+"""Converts one day's file to Parquet files, which appear all at once."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PIECES_A_FILE = 8
 async def convert(
     downloader: AsyncS3Downloader, task: DayTask, listener: Listener | None = None
 ) -> ManifestRow:
-    """Do a task: download, verify, convert, and put the day in its place.
+    """Run a task: download, verify, convert, and move the day into the lake.
 
     Memory is bounded: a large file lies in ``scratch`` while it is read, and its rows become one
     Parquet file for each 256 MB of text; as files are ordered by ticker, that is a range of them.
@@ -42,9 +42,9 @@ async def convert(
     Raises
     ------
     TransferError
-        If the file could not be had.
+        If the file could not be downloaded.
     SchemaError
-        If it is not what its data type says.
+        If it does not fit its data type.
     OSError
         If the lake cannot be written.
     """
@@ -80,7 +80,7 @@ def _write(
             # Whatever is odd about the few rows, the whole file tells better, with its line.
             columns, rows = _write_parts(folder, pieces(in_text=False))
         storage_at(task.lake).put_day(folder, task.folder)
-    target.abort()  # the stored bytes have done their work
+    target.abort()  # frees the compressed bytes, which are not needed any more
     return ManifestRow(
         date=task.date.isoformat(),
         key=task.key,
@@ -88,7 +88,7 @@ def _write(
         size_bytes=version.size_bytes if version is not None else task.size_bytes,
         schema=task.schema,
         rules=task.data_type.fingerprint,
-        asked=task.asked,
+        content=task.content,
         rows=sum(rows),
         parts=len(rows),
         columns=columns,
@@ -110,7 +110,7 @@ def _scratch_folder(task: DayTask) -> Iterator[Path]:
 
 
 def _write_parts(folder: Path, pieces: Iterator[pl.DataFrame]) -> tuple[tuple[str, ...], list[int]]:
-    """A Parquet file for some pieces; their columns, and the number of rows of each."""
+    """Write a Parquet file for every few pieces; return the columns and each file's rows."""
     import polars as pl
 
     for old in folder.iterdir():

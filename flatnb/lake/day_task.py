@@ -1,4 +1,4 @@
-"""One day's work, as it is sent to whoever does it, and what comes back."""
+"""The conversion of one day: the task that is sent to an executor, and its result."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ PARTITION = "date="
 
 @dataclass(frozen=True, slots=True)
 class DayTask:
-    """Convert one day's file. It has no keys: who does it finds its own.
+    """Convert one day's file. It has no credentials: each process finds its own.
 
     Attributes
     ----------
     key, etag, size_bytes
         The file, as listed.
     schema
-        The version of what flatnb makes of a file.
+        The version of how flatnb reads files.
     lake
-        Its address, which is the same wherever tasks are done.
+        Its address, which is the same in all processes.
     scratch
-        Where unfinished files are; empty for the machine's temporary folder.
+        The folder of unfinished files; empty for the machine's temporary folder.
     """
 
     data_type: DataType
@@ -44,28 +44,28 @@ class DayTask:
     columns: tuple[str, ...] | None = None
 
     @property
-    def asked(self) -> str:
-        """What of the file is kept, as text: another one for other rows or columns."""
+    def content(self) -> str:
+        """Which rows and columns of the file are included, as text."""
         return content_label(self.selection, self.columns)
 
     @property
     def folder(self) -> str:
-        """The day's, in the lake."""
+        """The day's folder in the lake."""
         return day_folder(self.data_type.name, self.date)
 
 
 def content_label(selection: Selection | None, columns: tuple[str, ...] | None) -> str:
-    """What of each file is kept, as text."""
+    """Which rows and columns of each file are included, as text."""
     return f"{'all rows' if selection is None else selection}, {columns or 'all columns'}"
 
 
 def type_folder(data_type: str) -> str:
-    """Where in a lake a data type's days are."""
+    """The folder of a data type in a lake."""
     return data_type.replace("/", ".")
 
 
 def day_folder(data_type: str, day: date | str) -> str:
-    """Where in a lake a day's Parquet files are."""
+    """The folder of a day's Parquet files in a lake."""
     return f"{type_folder(data_type)}/{PARTITION}{day}"
 
 
@@ -82,10 +82,10 @@ class ManifestRow:
     ----------
     etag, size_bytes
         The version that it was made of.
-    schema, rules, asked
-        How the file was read, and what of it was kept.
+    schema, rules, content
+        How the file was read, and which rows and columns are included.
     rows, parts
-        How many rows there are, in how many Parquet files.
+        The number of rows and of Parquet files.
     columns
         Their columns.
     """
@@ -96,7 +96,7 @@ class ManifestRow:
     size_bytes: int
     schema: str
     rules: str
-    asked: str
+    content: str
     rows: int
     parts: int
     columns: tuple[str, ...]
@@ -106,25 +106,25 @@ class ManifestRow:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, told: Mapping[str, Any]) -> Self:
+    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
         """From JSON."""
-        return cls(**{**told, "columns": tuple(told["columns"])})
+        return cls(**{**fields, "columns": tuple(fields["columns"])})
 
     def is_of(self, task: DayTask) -> bool:
-        """Whether a task would make the same."""
-        ours = (self.key, self.etag, self.schema, self.rules, self.asked)
+        """Whether a task would give the same."""
+        ours = (self.key, self.etag, self.schema, self.rules, self.content)
         return ours == (
             task.key,
             task.etag,
             task.schema,
             task.data_type.fingerprint,
-            task.asked,
+            task.content,
         )
 
 
 @runtime_checkable
 class Executor(Protocol):
-    """Does tasks, somewhere. Cancelling a future that it gave asks it to stop that task."""
+    """Runs tasks, here or elsewhere. Cancelling a future that it returned stops that task."""
 
     def submit(self, task: DayTask) -> Future[ManifestRow]:
-        """Begin a task, or queue it."""
+        """Start a task, or queue it."""

@@ -1,4 +1,4 @@
-"""Who does the tasks: this process, or the workers of a Dask cluster."""
+"""What runs the tasks: this process, or the workers of a Dask cluster."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from distributed import Client
 
 CONNECTIONS = "flatnb-connections"
-"""The resource that workers may declare: how many connections each may have."""
+"""The resource that workers may declare: the number of connections that each may have."""
 
 _RETRIES = 3
 
 
 class LocalExecutor:
-    """Does tasks on a session's own event loop, some days at once."""
+    """Runs tasks on the session's own event loop, several days at once."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class LocalExecutor:
 
     async def settle(self) -> None:
         """Wait until what was cancelled has cleaned up."""
-        await asyncio.sleep(0)  # a cancel from outside comes with the loop's next turn
+        await asyncio.sleep(0)  # a cancel from another thread takes effect in the loop's next turn
         running = [task for task in self._running if task is not None]
         await asyncio.gather(*running, return_exceptions=True)
 
@@ -60,10 +60,10 @@ class LocalExecutor:
 
 
 class DaskExecutor:
-    """Has the workers of a Dask cluster do tasks; each finds its own keys.
+    """Sends tasks to the workers of a Dask cluster; each finds its own credentials.
 
     Where workers declare the resource ``flatnb-connections``, a task takes as many of them as it
-    has connections, so that the cluster never has more in all. A task whose worker dies is given
+    has connections, so that the cluster never has more in all. A task whose worker dies is sent
     to another one.
 
     Parameters
@@ -94,7 +94,7 @@ class DaskExecutor:
 
 
 class _Remote(Future[ManifestRow]):
-    """A Dask future as one of the standard library's; cancelling it cancels the task."""
+    """A Dask future as a future of the standard library; cancelling it cancels the task."""
 
     def __init__(self, remote: Any) -> None:
         super().__init__()
@@ -102,18 +102,20 @@ class _Remote(Future[ManifestRow]):
         self.set_running_or_notify_cancel()
 
     def take(self, remote: Any) -> None:
-        """Take over how the task ended."""
-        # It may be cancelled here while it ends there.
+        """Take over the result or the exception of the remote task."""
+        # It may be cancelled here while it ends on the cluster.
         with contextlib.suppress(InvalidStateError):
             if remote.status == "finished":
                 self.set_result(remote.result())
             elif remote.status == "error":
                 self.set_exception(remote.exception())
             else:
-                self.set_exception(RuntimeError(f"the cluster says: {remote.status}"))
+                self.set_exception(
+                    RuntimeError(f"the task ended on the cluster with status {remote.status}")
+                )
 
     def cancel(self) -> bool:
-        """Take the task off the cluster."""
+        """Cancel the task on the cluster."""
         with contextlib.suppress(InvalidStateError):
             self.set_exception(RuntimeError("the task was cancelled"))
             self._remote.cancel()
@@ -121,7 +123,7 @@ class _Remote(Future[ManifestRow]):
 
 
 def do_in_worker(task: DayTask) -> ManifestRow:
-    """What a worker does: the task, with this process's own keys."""
+    """Run a task in a worker, with credentials that it finds in this process."""
     context = task.spec.shared()
     work = convert(context.downloader, task)
     return context.runner.wait(work, f"{task.data_type.name} {task.date}")
@@ -141,5 +143,5 @@ def executor_for(client: object) -> Executor:
         return client
     raise ValueError(
         f"client={client!r} is neither a distributed.Client nor an executor; "
-        "leave it out to work on this machine"
+        "omit it to work on this machine"
     )

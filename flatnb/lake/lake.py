@@ -1,4 +1,4 @@
-"""A lake to read from."""
+"""A lake, to read from."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Lake:
     data_type
         Which of its data types.
     report
-        What became of each day that was asked for, if it has just been made.
+        The outcome of each requested day, if the lake has just been built.
     """
 
     def __init__(
@@ -38,22 +38,22 @@ class Lake:
     ) -> None:
         self.data_type = get_data_type(data_type).name
         self.report = report
-        self._place = storage_at(path)
-        self._manifest = Manifest(self._place, self.data_type)
+        self._storage = storage_at(path)
+        self._manifest = Manifest(self._storage, self.data_type)
 
     @property
     def path(self) -> str:
         """Where the lake is."""
-        return self._place.address
+        return self._storage.address
 
     @property
     def folder(self) -> str:
-        """What other tools read."""
-        return self._place.at(type_folder(self.data_type))
+        """The folder of this data type, for other tools."""
+        return self._storage.at(type_folder(self.data_type))
 
     @property
     def days(self) -> list[date]:
-        """The days that are there, ascending."""
+        """The days in the lake, ascending."""
         return [date.fromisoformat(day) for day in sorted(self._manifest.rows)]
 
     @property
@@ -63,7 +63,7 @@ class Lake:
 
     @property
     def rows(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         return sum(row.rows for row in self._manifest.rows.values())
 
     def scan(self) -> pl.LazyFrame:
@@ -74,7 +74,7 @@ class Lake:
         Raises
         ------
         ValueError
-            If there is no day in it.
+            If it has no day.
         """
         import polars as pl
 
@@ -95,7 +95,7 @@ class Lake:
         return rows.select("date", *schema)
 
     def to_dask(self) -> Any:
-        """All days as a Dask DataFrame; ``date`` is a category of texts.
+        """All days as a Dask DataFrame; ``date`` is a category of strings.
 
         Raises
         ------
@@ -111,19 +111,19 @@ class Lake:
         return dd.read_parquet(self.folder)
 
     def __len__(self) -> int:
-        """How many days there are."""
+        """The number of days."""
         return len(self._manifest.rows)
 
     def __repr__(self) -> str:
-        return f"Lake({self.folder!r}: {self._words})"
+        return f"Lake({self.folder!r}: {self._summary})"
 
     def _repr_html_(self) -> str:
-        odd = [] if self.report is None else [day for day in self.report if day.reason]
-        rows = [(day.date, day.status, day.reason) for day in odd]
-        return table(f"Lake: {self.data_type}", rows, ("day", "status", "reason"), self._words)
+        with_reason = [] if self.report is None else [day for day in self.report if day.reason]
+        rows = [(day.date, day.status, day.reason) for day in with_reason]
+        return table(f"Lake: {self.data_type}", rows, ("day", "status", "reason"), self._summary)
 
     @property
-    def _words(self) -> str:
+    def _summary(self) -> str:
         if not self.days:
             return "no days"
         return f"{len(self):,} days from {self.days[0]} to {self.days[-1]}, {self.rows:,} rows"

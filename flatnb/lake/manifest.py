@@ -1,4 +1,4 @@
-"""Which days are in a lake: a line of JSON each, written when the day is there."""
+"""Which days are in a lake: a line of JSON each, written after the day's files."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .storage import Storage
 class Manifest:
     """The manifest of one data type in a lake.
 
-    One process at a time writes it: the one that gives out the tasks. A line is there only when
-    its day is, so a killed process loses no day but what was under way.
+    One process at a time writes it: the one that submits the tasks. A line is there only when
+    its day is, so a killed process loses only the days that it was converting.
     """
 
     def __init__(self, storage: Storage, data_type: str) -> None:
@@ -34,7 +34,7 @@ class Manifest:
                 yield ManifestRow.from_dict(json.loads(line))
 
     def is_done(self, task: DayTask) -> bool:
-        """Whether it was done before: the day is made of the same, and its files are there."""
+        """Whether the lake has all files of the day, made of the same version and options."""
         row = self.rows.get(task.date.isoformat())
         if row is None or not row.is_of(task):
             return False
@@ -42,22 +42,22 @@ class Manifest:
 
     @cached_property
     def _found(self) -> Counter[str]:
-        """How many files there are of each day."""
+        """The number of files of each day."""
         files = self._storage.parquet_files(self._folder)
         return Counter(f"{self._folder}/{file.rpartition('/')[0]}" for file in files)
 
     def add(self, row: ManifestRow) -> None:
-        """Write down that a day is there."""
+        """Record that the lake has a day."""
         self.rows[row.date] = row
         self._storage.append(self._name, _line(row))
 
     def with_other_content(self, content: str) -> list[ManifestRow]:
         """The days that have other rows or columns."""
-        return [row for row in self.rows.values() if row.asked != content]
+        return [row for row in self.rows.values() if row.content != content]
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Keep other processes out, and leave a manifest in the order of the days.
+        """Exclude other writers, and leave a manifest in the order of the days.
 
         Raises
         ------
@@ -76,7 +76,7 @@ class Manifest:
         return [path for day in sorted(self.rows) for path in self._files(day)]
 
     def examples(self) -> list[str]:
-        """One file for each set of columns that there is, in the order of the days."""
+        """One file for each set of columns in the lake, in the order of the days."""
         first: dict[tuple[str, ...], str] = {}
         for day in sorted(self.rows):
             first.setdefault(self.rows[day].columns, day)

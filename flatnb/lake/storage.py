@@ -19,7 +19,7 @@ _SCRATCH = "_scratch"
 
 
 class Storage(Protocol):
-    """Holds files by names that are paths with slashes.
+    """Stores files under names that are paths with slashes.
 
     Attributes
     ----------
@@ -30,19 +30,19 @@ class Storage(Protocol):
     address: str
 
     def at(self, name: str) -> str:
-        """Where other tools find a file."""
+        """The address of a file, for other tools."""
 
     def scratch(self, owner: str) -> str:
-        """A folder for unfinished files; empty for each machine's own temporary one."""
+        """The folder of unfinished files; empty for each machine's temporary folder."""
 
     def exclusive(self, owner: str) -> AbstractContextManager[None]:
-        """Keep other writers out, where that can be had; see also `append`."""
+        """Exclude other writers, where the storage has locks; see also `append`."""
 
     def read(self, name: str) -> str:
-        """A text; empty if it is not there."""
+        """The text of a file; empty if there is no such file."""
 
     def append(self, name: str, line: str) -> None:
-        """Add to a text that was read before; another's writing is an error, or kept out."""
+        """Append a line to a text that was read before; it fails if another process wrote it."""
 
     def replace(self, name: str, text: str) -> None:
         """Write a text, whole or not at all."""
@@ -51,19 +51,19 @@ class Storage(Protocol):
         """The Parquet files below a folder, by their names in it."""
 
     def put_day(self, folder: Path, name: str) -> None:
-        """Make the files of a local folder those of a day; they may be moved."""
+        """Replace the files of a day by those of a local folder, which may be moved."""
 
 
 def storage_at(address: str | os.PathLike[str]) -> Storage:
-    """The place with this address.
+    """The storage with this address.
 
     Raises
     ------
     ValueError
-        If it is no path, and no address like ``s3://bucket/folder``.
+        If it is neither a path nor an address like ``s3://bucket/folder``.
     """
     if not isinstance(address, (str, os.PathLike)):
-        raise ValueError(f"path={address!r} is no path; give a folder, or s3://bucket/folder")
+        raise ValueError(f"path={address!r} is not a path; give a folder, or s3://bucket/folder")
     text = os.fspath(address)
     if "://" not in text:
         return Folder(Path(text).expanduser().absolute())
@@ -84,17 +84,17 @@ class Folder:
         return str(self._root / name)
 
     def scratch(self, owner: str) -> str:
-        # In the same file system, so that a rename puts a day in its place.
+        # In the same file system, so that a rename moves a day into the lake.
         return self.at(f"{_SCRATCH}/{owner}")
 
     @contextlib.contextmanager
     def exclusive(self, owner: str) -> Iterator[None]:
-        """Keep other processes out, with an empty scratch folder.
+        """Exclude other processes, with an empty folder for unfinished files.
 
         Raises
         ------
         RuntimeError
-            If another process is in.
+            If another process is writing.
         """
         import filelock
 
@@ -141,9 +141,9 @@ class Folder:
         return [path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet")]
 
     def put_day(self, folder: Path, name: str) -> None:
-        """Rename the folder; an older one makes room, as none with files can be replaced.
+        """Rename the folder; an older one is renamed first, as a rename replaces no full folder.
 
-        Two who do the same task put the same there: the later one wins.
+        Two processes that run the same task write the same files: the later one wins.
         """
         place = self._root / name
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -165,11 +165,11 @@ class Folder:
 class Bucket:
     """Below an address like ``s3://bucket/folder``.
 
-    Keys, region and endpoint are the machine's own for AWS, as boto3 and polars find them
-    (``AWS_PROFILE``, ``AWS_ENDPOINT_URL_S3``, an instance's role …); flatnb's keys for the market
-    data are never used. An object appears whole; a day of several appears one by one for those who
-    do not go by the manifest. No lock keeps other writers out; that one wrote the manifest is told
-    by its ETag, so nobody's days are forgotten.
+    Credentials, region and endpoint are the machine's own for AWS, as boto3 and polars find them
+    (``AWS_PROFILE``, ``AWS_ENDPOINT_URL_S3``, an instance's role …); the keys of the
+    market data are never used. An object appears whole; a day of several objects appears one by
+    one to readers that ignore the manifest. There is no lock; another writer is noticed by the
+    manifest's ETag, so that no process's days are lost.
     """
 
     def __init__(self, bucket: str, prefix: str) -> None:
@@ -189,7 +189,7 @@ class Bucket:
         yield
 
     def read(self, name: str) -> str:
-        with self._reached(name) as client:
+        with self._client_for(name) as client:
             try:
                 response = client.get_object(Bucket=self._bucket, Key=self._prefix + name)
             except client.exceptions.NoSuchKey:
@@ -211,7 +211,7 @@ class Bucket:
         """
         _, etag = self._texts.get(name, ("", ""))
         condition = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
-        with self._reached(name) as client:
+        with self._client_for(name) as client:
             try:
                 response = client.put_object(
                     Bucket=self._bucket, Key=self._prefix + name, Body=text.encode(), **condition
@@ -224,7 +224,7 @@ class Bucket:
 
     def parquet_files(self, name: str) -> list[str]:
         folder = f"{self._prefix}{name}/"
-        with self._reached(name) as client:
+        with self._client_for(name) as client:
             pages = client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=folder
             )
@@ -232,18 +232,18 @@ class Bucket:
         return [key.removeprefix(folder) for key in keys if key.endswith(".parquet")]
 
     def put_day(self, folder: Path, name: str) -> None:
-        """Upload the files; those of an older day that are left over go last."""
+        """Upload the files; then delete those of an older version that remain."""
         files = sorted(folder.iterdir())
         left_over = set(self.parquet_files(name)) - {file.name for file in files}
-        with self._reached(name) as client:
+        with self._client_for(name) as client:
             for file in files:
                 client.upload_file(str(file), self._bucket, f"{self._prefix}{name}/{file.name}")
             for old in left_over:
                 client.delete_object(Bucket=self._bucket, Key=f"{self._prefix}{name}/{old}")
 
     @contextlib.contextmanager
-    def _reached(self, name: str) -> Iterator[Any]:
-        """A client, whose faults become those of a file system.
+    def _client_for(self, name: str) -> Iterator[Any]:
+        """A client whose errors are raised as OSError.
 
         Raises
         ------

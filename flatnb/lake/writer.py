@@ -101,7 +101,7 @@ def _refuse_other_content(request: Request, manifest: Manifest, storage: Storage
     if others := manifest.with_other_content(content):
         raise ValueError(
             f"path={storage.address!r} has days of {request.data_type.name} with "
-            f"{others[0].asked}, and {content} are requested; choose another folder"
+            f"{others[0].content}, and {content} are requested; choose another folder"
         )
 
 

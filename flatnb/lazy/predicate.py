@@ -1,4 +1,4 @@
-"""What a polars filter says of dates and tickers."""
+"""Which dates and tickers a polars filter can match."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def tree_of(predicate: pl.Expr) -> Node:
 def days_of(tree: Node, days: Iterable[date]) -> set[date]:
     """Those days that may have rows for which the filter holds.
 
-    A condition on the date alone is computed for each day; of others nothing is known.
+    A condition on the date alone is evaluated for each day; other conditions exclude no day.
     """
     all_days = set(days)
     if sides := _sides(tree, _AND):
@@ -52,10 +52,10 @@ def tickers_of(tree: Node) -> set[str] | None:
         one, other = map(tickers_of, sides)
         return None if one is None or other is None else one | other
     if sides := _sides(tree, ("Eq",)):
-        return _texts(sides[sides.index(_TICKER) - 1]) if _TICKER in sides else None
+        return _strings(sides[sides.index(_TICKER) - 1]) if _TICKER in sides else None
     match tree:
         case {"Function": {"input": [column, values], "function": {"Boolean": {"IsIn": _}}}}:
-            return _texts(values) if column == _TICKER else None
+            return _strings(values) if column == _TICKER else None
     return None
 
 
@@ -75,8 +75,8 @@ def _expression(tree: Node) -> pl.Expr:
     return pl.Expr.deserialize(io.StringIO(json.dumps(tree)), format="json")
 
 
-def _texts(node: Node) -> set[str] | None:
-    """The texts that a part stands for; None if it is no constant, or of something else."""
+def _strings(node: Node) -> set[str] | None:
+    """The strings that a node evaluates to; None if it is not a constant, or of another type."""
     import polars as pl
 
     constant = _expression(node)
@@ -85,5 +85,5 @@ def _texts(node: Node) -> set[str] | None:
     values = pl.select(constant).to_series()
     if isinstance(values.dtype, pl.List):
         values = values.explode()
-    # A list without any text has no type.
+    # An empty list has the type Null.
     return set(values.drop_nulls()) if values.dtype in (pl.String, pl.Null) else None

@@ -34,7 +34,7 @@ _MOST_DAYS = 20
 
 @dataclass(frozen=True)
 class Source:
-    """What polars calls for the rows. Pickled, it has the context's settings alone: no keys."""
+    """What polars calls for the rows. Pickled, it has the context's settings and no credentials."""
 
     data_type: str
     spec: ContextSpec
@@ -50,7 +50,7 @@ class Source:
         n_rows: int | None,
         batch_size: int | None,
     ) -> Iterator[pl.DataFrame]:
-        """The rows, day by day, of those days alone that the filter leaves."""
+        """Yield the rows of the days that the filter can match, a few days at a time."""
         context = self.context or self.spec.shared()
         loader = Loader(context)
         data_type = get_data_type(self.data_type)
@@ -106,7 +106,7 @@ def _query(
         days = []
     request = Request.validate(data_type.name, all_days[0], all_days[-1], columns=columns)
     if tickers and len(tickers) <= _MOST_SYMBOLS:
-        # Not as a user writes symbols: "O:SPY*" is a ticker here, and there is none.
+        # Not parsed as a user's symbols: in a query "O:SPY*" is a ticker, which no file has.
         request = replace(request, selection=Selection(symbols=tuple(sorted(tickers))))
     return _Query(request, days, len(days) < len(all_days))
 
@@ -129,7 +129,7 @@ def _groups(days: Sequence[date], first: int) -> Iterator[list[date]]:
 
 
 def schema_of(data_type: DataType) -> dict[str, pl.DataType]:
-    """The columns of a scan: the date, and those that are known of the data type."""
+    """The columns of a scan: the date, and the known columns of the data type."""
     import polars as pl
 
     return {"date": pl.Date(), **empty_day(data_type).schema}
@@ -155,7 +155,7 @@ def _days_with_files(
     listed = Planner(context, loader).available(data_type.name, query.days[0], query.days[-1])
     if not query.is_bounded:
         _warn(
-            f"this query on {data_type.name} has no bound on date: it may fetch all "
+            f"this query on {data_type.name} has no bound on date: it may load all "
             f"{len(listed.days):,} days, {format_bytes(listed.size_bytes)}; filter on date, "
             "for example pl.col('date').is_between(…), before filters that look at all rows"
         )
@@ -178,5 +178,5 @@ def _warn_of_new_columns(frame: pl.DataFrame, query: _Query) -> None:
 
 
 def _warn(message: str) -> None:
-    # polars calls from a thread of its own: no line of the user's is near.
+    # polars calls from a thread of its own, so no line of the user's code is on the stack.
     warnings.warn(message, FlatnbWarning, stacklevel=2)

@@ -1,4 +1,4 @@
-"""What became of every day of a load."""
+"""The outcome of every day of a load."""
 
 from __future__ import annotations
 
@@ -35,17 +35,18 @@ class DayOutcome:
     date, key
         The day and its file.
     status
-        ``"loaded"``: downloaded; ``"cached"``: here from before; ``"replaced"``: here from
-        before, but downloaded again as the vendor has a newer file; ``"missing"``: there is no
-        file; ``"forbidden"``: the keys do not reach it; ``"failed"``: anything else.
+        ``"loaded"``: downloaded; ``"cached"``: read from the cache; ``"replaced"``: cached, but
+        downloaded again as the vendor has a newer file; ``"missing"``: there is no file;
+        ``"forbidden"``: the keys do not give access to it; ``"failed"``: any other failure.
     reason
-        Why the day is not in the frame; if it is, what is odd about it, mostly nothing.
+        Why the day is not in the frame; for a day in the frame, a remark on its quality, mostly
+        empty.
     size_bytes
         Size of the file in the bucket; 0 if the day is not in the frame.
     rows
         Rows in the frame, after the selection of symbols.
     etag
-        The version of the file; empty if the day is not in the frame or the service tells none.
+        The version of the file; empty if the day is not in the frame or the service sends none.
     """
 
     date: date
@@ -59,7 +60,7 @@ class DayOutcome:
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """What became of every day of a load, in the order of the days."""
+    """The outcome of every day of a load, in the order of the days."""
 
     data_type: str
     days: tuple[DayOutcome, ...]
@@ -87,10 +88,10 @@ class LoadReport:
         return f"{size}, {sum(day.rows for day in self.days):,} rows"
 
     def _repr_html_(self) -> str:
-        odd = groupby(self.days, key=lambda day: (day.status, day.reason))
+        groups = groupby(self.days, key=lambda day: (day.status, day.reason))
         rows = [
             (_span([day.date for day in days]), *status_and_reason)
-            for status_and_reason, days in odd
+            for status_and_reason, days in groups
             if status_and_reason[1]
         ]
         more = f"… and {len(rows) - MOST_DAYS} more" if len(rows) > MOST_DAYS else ""
