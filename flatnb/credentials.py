@@ -135,14 +135,14 @@ def log_in(access_key_id: str, secret_access_key: str, *, store: bool = False) -
 def log_out() -> None:
     """Forget the keys that were typed, here and in the keyring."""
     _logged_in.clear()
-    if keyring_is_there():
+    if has_keyring():
         import keyring
 
         with contextlib.suppress(keyring.errors.KeyringError):
             keyring.delete_password(KEYRING_SERVICE, KEYRING_ENTRY)
 
 
-def keyring_is_there() -> bool:
+def has_keyring() -> bool:
     """Whether the system has a keyring, and the ``keyring`` extra is installed."""
     if importlib.util.find_spec("keyring") is None:
         return False
@@ -152,7 +152,7 @@ def keyring_is_there() -> bool:
 
 
 def _from_keyring() -> Credentials | None:
-    if not keyring_is_there():
+    if not has_keyring():
         return None
     import keyring
 
@@ -166,7 +166,7 @@ def _from_keyring() -> Credentials | None:
 
 
 def _to_keyring(credentials: Credentials) -> None:
-    if not keyring_is_there():
+    if not has_keyring():
         raise CredentialsError(
             "there is no keyring to store the keys in: pip install 'flatnb[keyring]', or do not "
             "ask to store them"

@@ -1,8 +1,8 @@
-// Draws the form, the calendar and what the kernel tells; every change goes to the kernel as a
-// message, which answers with new traits. Only the half-picked range is known here alone.
+// Draws the form, the calendar and the kernel's messages. Every change is sent to the kernel as a
+// message, which replies with new traits. Only a range with one end chosen is state of the page.
 const WEEKDAYS = ["Mo", "Tu", "We", "Th", "Fr", "Sa", "Su"];
 const PRESETS = { day: "Last day", week: "Week", month: "Month", ytd: "Year to date", year: "Year" };
-const LEGEND = { open: "in the bucket", cached: "cached", missing: "no file", late: "not yet", closed: "closed" };
+const LEGEND = { open: "in the bucket", cached: "cached", missing: "no file", late: "not published yet", closed: "closed" };
 
 function make(name, properties = {}, ...children) {
   const { data, aria, ...others } = properties;
@@ -18,7 +18,8 @@ const labelled = (text, input, className = "") => make("label", { className }, m
 export default {
   render({ model, el }) {
     el.classList.add("flatnb", "flatnb-picker");
-    // JupyterLab's shortcuts must not take the letters that are typed.
+    // Else JupyterLab's single-letter shortcuts would act on what is typed (lmSuppressShortcuts is
+    // an attribute of Lumino's command registry).
     el.dataset.lmSuppressShortcuts = "true";
     const send = (action, more = {}) => model.send({ action, ...more });
     const set = (name, value) => send("set", { name, value });
@@ -41,8 +42,8 @@ export default {
     };
 
     inputs.data_type = make("select", {}, ...model.get("groups").map(({ group, items }) =>
-      make("optgroup", { label: group }, ...items.map(({ name, holds }) =>
-        make("option", { value: name, textContent: `${name} – ${holds}` })))));
+      make("optgroup", { label: group }, ...items.map(({ name, contents }) =>
+        make("option", { value: name, textContent: `${name} – ${contents}` })))));
     inputs.data_type.addEventListener("change", () => set("data_type", inputs.data_type.value));
     const day = { placeholder: "YYYY-MM-DD", size: 11 };
     const start = field("start", "From", day);
@@ -78,12 +79,12 @@ export default {
     };
     const months = make("div", { className: "flatnb-calendars" });
     const calendar = make("div", { className: "flatnb-calendar" },
-      make("div", { className: "flatnb-turn" },
+      make("div", { className: "flatnb-navigation" },
         arrow("«", "A year back", -12), arrow("‹", "A month back", -1), presets,
         arrow("›", "A month on", 1), arrow("»", "A year on", 12)),
       months,
-      make("div", { className: "flatnb-looks" }, ...Object.entries(LEGEND).map(([look, text]) =>
-        make("span", {}, make("i", { className: `flatnb-look-${look}` }), ` ${text}`))));
+      make("div", { className: "flatnb-calendar-legend" }, ...Object.entries(LEGEND).map(([kind, text]) =>
+        make("span", {}, make("i", { className: `flatnb-kind-${kind}` }), ` ${text}`))));
 
     const range = () => {
       const { start, end } = model.get("form").values;
@@ -139,7 +140,7 @@ export default {
     const STEPS = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -7, ArrowDown: 7 };
     months.addEventListener("keydown", (event) => {
       if (!event.target.dataset?.date) return;
-      // While another month is on its way, keys go on from where the focus will be.
+      // Until another month has arrived, keys continue from where the focus will be.
       const date = wantsFocus ? focused : event.target.dataset.date;
       const weekday = (new Date(`${date}T00:00:00Z`).getUTCDay() + 6) % 7;
       let next = null;
@@ -176,7 +177,7 @@ export default {
           ...weeks.map((week) => make("div", { role: "row", className: "flatnb-week" }, ...week.map((day) =>
             day ? make("button", {
               type: "button", role: "gridcell", title: day.label, textContent: Number(day.date.slice(8)),
-              className: `flatnb-date flatnb-look-${day.look}${day.early ? " flatnb-early" : ""}${day.today ? " flatnb-today" : ""}`,
+              className: `flatnb-date flatnb-kind-${day.kind}${day.early ? " flatnb-early" : ""}${day.today ? " flatnb-today" : ""}`,
               data: { date: day.date }, aria: { label: day.label },
             }) : make("span", { role: "gridcell" })))));
         return make("div", { className: "flatnb-one-month" }, make("div", { className: "flatnb-month-title", textContent: title }), grid);
@@ -236,15 +237,15 @@ export default {
         box.addEventListener("change", () => {
           const now = new Set(chosen.length ? chosen : all);
           if (box.checked) now.add(name); else now.delete(name);
-          const kept = all.filter((each) => now.has(each));
-          set("columns", kept.length === all.length ? [] : kept);
+          const selected = all.filter((each) => now.has(each));
+          set("columns", selected.length === all.length ? [] : selected);
         });
         return make("label", {}, box, ` ${name}`);
       }));
       paint();
     };
     const drawEstimate = () => {
-      const { text = "looking …", kind = "" } = model.get("estimate");
+      const { text = "estimating …", kind = "" } = model.get("estimate");
       estimate.textContent = text;
       estimate.dataset.kind = kind;
     };
