@@ -20,9 +20,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from flatnb.demo import bucket as bucket_module
-from flatnb.demo.market import DemoMarket
+from flatnb.demo.demo_market import DemoMarket
 from flatnb.demo.server import DemoServer
-from flatnb.demo.sessions import EXCHANGE_TIME
+from flatnb.demo.trading_hours import EXCHANGE_TIME
 
 START, END = date(2024, 1, 2), date(2024, 4, 30)
 DAY = date(2024, 1, 2)
@@ -343,7 +343,7 @@ def test_files_that_no_longer_fit_into_memory_are_made_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Memory is bounded, and a file that was forgotten comes back with the same bytes."""
-    monkeypatch.setattr(bucket_module, "_MEMORY_LIMIT", 1)
+    monkeypatch.setattr(bucket_module, "_MEMORY_LIMIT_BYTES", 1)
     market = CountingMarket()
     with DemoServer(market, start=START, end=END) as server, closing(connect(server)) as s3:
         first = read(s3, DAILY_KEY)
@@ -392,7 +392,7 @@ def test_a_port_that_is_taken_is_an_os_error() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         server = DemoServer(CountingMarket(), start=START, end=END, port=taken.getsockname()[1])
-        with pytest.raises(OSError, match="port taken"):
+        with pytest.raises(OSError, match="port is in use, choose another"):
             server.start()
         server.stop()
 
