@@ -38,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+    # Before ValueError, of which some of flatnb's errors are kinds.
     except (FlatnbError, ImportError, OSError) as error:
         print(f"flatnb: {error}", file=sys.stderr)
         return 1
@@ -51,7 +52,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="flatnb", description="Market data flat files, loaded into data frames."
     )
-    parser.set_defaults(demo=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     demo = commands.add_parser("demo", help="try flatnb on a synthetic market; no keys needed")
@@ -125,6 +125,7 @@ def _add_connection(parser: argparse.ArgumentParser) -> None:
 
 
 def _open_session(arguments: argparse.Namespace) -> FlatSession:
+    # Here, as the session imports polars and boto, for which `flatnb --help` would have to wait.
     from .session import FlatSession
 
     if arguments.demo:
@@ -171,6 +172,7 @@ def _load(arguments: argparse.Namespace) -> int:
             missing=arguments.missing,
             progress=False if arguments.no_progress else None,
         )
+        # The standard output is for the frame alone, which may be redirected.
         print(session.last_report, file=sys.stderr)
     if out is None:
         print(frame)
@@ -194,6 +196,7 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 def _write(frame: pl.DataFrame, out: Path) -> None:
     """Write the file completely or not at all."""
+    # In the same folder: a rename is atomic only within a file system (POSIX rename).
     temporary = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
     try:
         if out.suffix == ".csv":
@@ -214,6 +217,8 @@ def _doctor(arguments: argparse.Namespace) -> int:
 async def _run_checks(session: FlatSession) -> int:
     """Make a LIST, a HEAD and a GET request, and stop at the first that fails."""
     downloader, bucket = session.downloader, session.catalog.bucket
+    # Three weeks ago: the files of the last days may not be published yet, and a subscription may
+    # not include much older ones.
     day = session.catalog.get_business_days(date.today() - timedelta(days=21), date.today())[0]
     key = session.catalog.get_stocks_daily_key(day)
     folder = key.rpartition("/")[0] + "/"
@@ -223,6 +228,7 @@ async def _run_checks(session: FlatSession) -> int:
         return f"{len(found)} files in {folder}"
 
     async def find_object() -> str:
+        # A forbidden object can be listed, so a listing alone proves nothing.
         if not await downloader.check_exists(bucket, key):
             raise ObjectNotFoundError("404: there is no such object", bucket=bucket, key=key)
         return key

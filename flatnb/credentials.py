@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from .errors import CredentialsError
 from .market.data_types import LIVE_OPTIONS_ROOT
 
+# The vendor was called Polygon until 2025-10-30: machines that were set up before have the second
+# names.
 ENVIRONMENT_PAIRS = (
     ("MASSIVE_S3_ACCESS_KEY", "MASSIVE_S3_SECRET_KEY"),
     ("POLYGON_S3_ACCESS_KEY", "POLYGON_S3_SECRET_KEY"),
@@ -94,6 +96,7 @@ def find_credentials(
     if access_key_id or secret_access_key:
         names = ("access_key_id", "secret_access_key")
         return _pair((access_key_id, secret_access_key), names, "arguments")
+    # A profile that is named is meant: what is wrong with it is an error, not a reason to look on.
     if profile is not None:
         found = _from_profile(profile)
         if found is None:
@@ -138,6 +141,7 @@ def log_in(access_key_id: str, secret_access_key: str, *, store: bool = False) -
     """
     names = ("access_key_id", "secret_access_key")
     found = _pair((access_key_id, secret_access_key), names, "login")
+    # The keyring first: if it refuses, nothing has changed.
     if store:
         _to_keyring(found)
     _logged_in[:] = [found]
@@ -159,6 +163,7 @@ def has_keyring() -> bool:
         return False
     import keyring
 
+    # keyring's backends `fail` and `null`, which store nothing, have priorities of 0 and -1.
     return bool(keyring.get_keyring().priority > 0)
 
 

@@ -16,6 +16,8 @@ from importlib.resources import files
 from itertools import groupby
 
 _ADDRESS = re.compile(r"https://[\w./-]*\w")
+# A link in a notebook opens a new tab, as leaving the page would end the kernel's connection;
+# noopener keeps that page from controlling the notebook (HTML standard).
 _LINK = r'<a href="\g<0>" target="_blank" rel="noopener">\g<0></a>'
 
 MAX_MONTHS_OF_DAYS = 36
@@ -58,6 +60,7 @@ def rows_html(rows: Iterable[Sequence[object]], columns: Sequence[str]) -> str:
 
 
 def _cell(value: object) -> str:
+    # bool is a kind of int, but no number to readers.
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return f'<td class="flatnb-number">{value:,}</td>'
     return f"<td>{_ADDRESS.sub(_LINK, escape(value))}</td>"
@@ -124,6 +127,7 @@ _Month = tuple[tuple[int, int], dict[date, str]]
 
 
 def _month(month: tuple[int, int], days: Mapping[date, str], rows: int) -> str:
+    # Rows are weekdays from Monday, columns are weeks.
     first_weekday = date(*month, 1).weekday()
     squares = "".join(
         _square(

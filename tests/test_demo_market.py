@@ -397,7 +397,7 @@ def test_asking_for_what_is_not_there_is_a_value_error(market: DemoMarket) -> No
         market.table("stocks_daily", date(2024, 1, 1))
     with pytest.raises(ValueError, match="stocks_daily"):
         market.table("stocks_weekly", ORDINARY_DAY)
-    with pytest.raises(ValueError, match="stocks=0 .* at least 1"):
+    with pytest.raises(ValueError, match=r"stocks=0 .* at least 1"):
         DemoMarket(stocks=0)
 
 

@@ -262,6 +262,15 @@ def test_presets_end_on_the_last_published_day(name: str, first: str) -> None:
     assert preset(name, NOW) == (date.fromisoformat(first), date(2024, 7, 3))
 
 
+@pytest.mark.parametrize(
+    ("now", "first"), [("2024-07-31", "2023-07-31"), ("2024-03-01", "2023-03-01")]
+)
+def test_a_year_before_the_end_of_a_month(now: str, first: str) -> None:
+    """A whole year up to the day before, which is the last published one; also to 29 February."""
+    noon = datetime.fromisoformat(f"{now}T12:00").replace(tzinfo=NEW_YORK)
+    assert preset("year", noon)[0] == date.fromisoformat(first)
+
+
 def test_typed_dates_turn_the_calendar(picker: Picker) -> None:
     """To the month of the date; a preset too, and the arrows."""
     picker.receive({"action": "set", "name": "end", "value": "2023-05-10"})

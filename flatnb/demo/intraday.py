@@ -282,18 +282,19 @@ def _prices(
         few_rows = rows[few[rows]]
         close[few_rows] = limit[few_rows]
 
-    reach = runs.per_row((bars.high - bars.low) / np.sqrt(runs.lengths)) / step
+    # A random walk of n steps has a range of about sqrt(n) times that of one step.
+    minute_range = runs.per_row((bars.high - bars.low) / np.sqrt(runs.lengths)) / step
     open_ = np.roll(close, 1)
-    open_ += np.rint((noise[:, 0] - noise[:, 1]) * 0.15 * reach).astype(np.int64) * step
+    open_ += np.rint((noise[:, 0] - noise[:, 1]) * 0.15 * minute_range).astype(np.int64) * step
     np.clip(open_, bottom, top, out=open_)
     open_[runs.starts] = bars.open
     open_[single] = close[single]
 
-    reach[count < 3] = 0.0
+    minute_range[count < 3] = 0.0
     high = np.maximum(open_, close)
-    high += np.rint(noise[:, 0] ** 2 * 0.7 * reach).astype(np.int64) * step
+    high += np.rint(noise[:, 0] ** 2 * 0.7 * minute_range).astype(np.int64) * step
     low = np.minimum(open_, close)
-    low -= np.rint(noise[:, 1] ** 2 * 0.7 * reach).astype(np.int64) * step
+    low -= np.rint(noise[:, 1] ** 2 * 0.7 * minute_range).astype(np.int64) * step
     np.minimum(high, top, out=high)
     np.maximum(low, bottom, out=low)
     high[peaks] = top[peaks]

@@ -106,7 +106,7 @@ MARKET_SPECS = {
 
 
 class OtherMarket:
-    """The bars of one of these markets, of which `MarketSpec` says the rest."""
+    """The bars of the market that a `MarketSpec` describes."""
 
     def __init__(self, spec: MarketSpec, seed: int) -> None:
         self._spec = spec

@@ -16,7 +16,7 @@ Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 _WORD = (1 << 64) - 1
-_GOLDEN = 0x9E3779B97F4A7C15
+_GOLDEN = 0x9E3779B97F4A7C15  # SplitMix64's increment: 2**64 divided by the golden ratio
 _OCTAVES = np.arange(12)
 _OCTAVE_SIZES = 2.0 ** (_OCTAVES / 2)
 

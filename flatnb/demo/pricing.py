@@ -6,7 +6,7 @@ import numpy as np
 
 from .noise import Flags, Floats
 
-_RATE = 0.04
+_RATE = 0.04  # an assumed risk-free rate
 
 
 def option_values(

@@ -13,6 +13,8 @@ from .noise import Floats, Ints
 
 EXCHANGE_TIME = ZoneInfo("America/New_York")
 MINUTE_NS = 60_000_000_000
+# The hours of NYSE Arca: early session from 04:00, core session from 09:30, late session for four
+# hours after the close.
 _PRE_MARKET_OPEN = 4 * 60
 _OPEN = 9 * 60 + 30
 _POST_MARKET_MINUTES = 240

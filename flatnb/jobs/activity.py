@@ -160,6 +160,7 @@ class Activity:
         with self._lock:
             is_first = isinstance(event, DownloadStarted) and not self._running
             self._follow(event)
+        # Outside the lock: the observer may ask for a snapshot.
         if is_first:
             self._on_start()
 
@@ -177,6 +178,7 @@ class Activity:
                 self._throughput.add(self._clock(), event.size_bytes)
                 file = replace(file, received_bytes=file.received_bytes + event.size_bytes)
             case BytesDiscarded():
+                # The rate still counts these bytes: they did use the connection.
                 file = replace(file, received_bytes=file.received_bytes - event.size_bytes)
             case Retried():
                 file = replace(file, retries=file.retries + 1)

@@ -71,6 +71,7 @@ def panel_text(
 
 def figures(totals: Totals, snapshot: ActivitySnapshot) -> list[tuple[str, str]]:
     """Names and values of the panel's figures; cancelled downloads do not count as failed."""
+    # Totals.failed includes cancelled downloads, as the documented get_statistics() does.
     failed = totals.failed - totals.cancelled
     ended = totals.successful + failed
     return [
@@ -89,6 +90,7 @@ def figures(totals: Totals, snapshot: ActivitySnapshot) -> list[tuple[str, str]]
 def job_html(job: JobStatus, bytes_per_s: float = 0.0, live: bool = False) -> str:
     """One job: name, progress and, if ``live`` and it is running, a Cancel button."""
     state, percent = _display_state(job), _percent_done(job)
+    # The text within <progress> is what viewers without that element show (HTML standard).
     button = ""
     if live and not job.is_done:
         button = (
@@ -129,6 +131,7 @@ def _display_state(job: JobStatus) -> DisplayState:
 
 
 def _panel_state(snapshot: ActivitySnapshot, jobs: Sequence[JobStatus]) -> DisplayState:
+    # Downloads may run without a job: the downloader can be used directly.
     states = [job.state for job in jobs if not job.is_done]
     if states or snapshot.running:
         return "cancelling" if states and set(states) == {"cancelling"} else "running"
@@ -198,6 +201,7 @@ def _rate_html(snapshot: ActivitySnapshot) -> str:
     if len(snapshot.rate_history) < 2 or not any(snapshot.rate_history):
         return ""
     peak = max(snapshot.rate_history)
+    # The viewBox is 600 by 40 units; 2 are left above and below for the width of the line.
     step = 600 / (len(snapshot.rate_history) - 1)
     points = " ".join(
         f"{index * step:.0f},{38 - 36 * rate / peak:.0f}"

@@ -55,11 +55,13 @@ class Debouncer:
     def _run(self) -> None:
         while True:
             with self._changed:
+                # Each submission ends the wait, which then starts again.
                 version = -1
                 while version != self._version:
                     version = self._version
                     self._changed.wait(self._quiet_s)
                 work, self._pending = self._pending, None
+                # Under the lock, so that `submit` finds this thread running or starts another one.
                 if work is None:
                     self._thread = None
                     return

@@ -134,6 +134,7 @@ class Picker:
         except (ValueError, ImportError, RuntimeError) as error:
             self._set_message("error", str(error))
             return
+        # Set here and not by the thread: a second click may arrive before that starts.
         self.error = None
         self._is_loading = True
         self._set_message("", "")
@@ -157,7 +158,7 @@ class Picker:
         self._set_form(self.form.changed("start", str(first)).changed("end", str(last)))
 
     def _refresh(self, shown: date | None = None) -> None:
-        """Show what the form means; ``shown``: a day of the month to turn the calendar to."""
+        """Show what the form means; ``shown``: a day of the month that the calendar is to show."""
         form = self.form
         self.widget.form = dict(form.state())
         self.widget.code = form.code()
@@ -186,7 +187,7 @@ class Picker:
         self.widget.message = dict(outcome)
         # What was loaded may be cached now.
         self._calendar.forget_statuses()
-        if form == self.form:
+        if form == self.form:  # else the form's own estimate is newer
             self._refresh()
 
     def _outcome(self, job: Job[Frame]) -> Message:

@@ -27,6 +27,7 @@ STATUSES_LAST_S = 300.0
 
 FIRST_YEAR, LAST_YEAR = 1990, 2100
 
+# Files are complete by about 11:00 ET on the next day (vendor's knowledge base, October 2026).
 _DESCRIPTIONS: Mapping[DayKind, str] = {
     "open": "",
     "cached": "cached",
@@ -37,6 +38,7 @@ _DESCRIPTIONS: Mapping[DayKind, str] = {
 }
 _KIND_OF_STATUS: Mapping[str, DayKind] = {
     "cached": "cached",
+    # A load downloads it again, so for a user it is like a day that is not cached.
     "replaced": "open",
     "to download": "open",
     "missing": "missing",
@@ -135,6 +137,7 @@ class PickerCalendar:
 
     def _look_up(self, name: str, is_current: Callable[[], bool]) -> None:
         for year, month in self._months():
+            # The dict of this moment: what is found after `forget_statuses` must not be kept.
             known = self._statuses
             known_at, _ = known.get((name, year, month), (-STATUSES_LAST_S, {}))
             first = date(year, month, 1)
@@ -243,7 +246,7 @@ def preset(name: str, now: datetime) -> tuple[date, date]:
         "week": last - timedelta(days=6),
         "month": _month_before(last) + timedelta(days=1),
         "ytd": date(last.year, 1, 1),
-        "year": date(last.year - 1, last.month, min(last.day, 28)) + timedelta(days=1),
+        "year": _year_before(last) + timedelta(days=1),
     }
     if name not in first_days:
         raise ValueError(f"preset={name!r} is unknown; choose one of {', '.join(first_days)}")
@@ -254,6 +257,12 @@ def _month_before(day: date) -> date:
     """The same day of the month before, or that month's last day."""
     end = day.replace(day=1) - timedelta(days=1)
     return end.replace(day=min(day.day, end.day))
+
+
+def _year_before(day: date) -> date:
+    """The same day of the year before; 28 February for the 29th."""
+    is_leap_day = (day.month, day.day) == (2, 29)
+    return date(day.year - 1, day.month, 28 if is_leap_day else day.day)
 
 
 def exchange_now() -> datetime:

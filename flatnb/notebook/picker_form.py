@@ -202,6 +202,7 @@ def _dollars(field: str, text: str) -> float | None:
         raise ValueError(
             f"{field}={text!r} is not a number of dollars; enter for example 470 or 472.5"
         ) from None
+    # For the line of code that is shown: strike=(470, None), not 470.0.
     return int(number) if number.is_integer() else number
 
 

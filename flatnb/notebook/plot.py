@@ -53,7 +53,7 @@ def plot(frame: pl.DataFrame | pd.DataFrame, symbol: str | None = None) -> Chart
     """
     bars = _bars(frame, symbol)
     title = str(bars["ticker"][0])
-    bars_each = -(-len(bars) // MAX_CANDLES)
+    bars_each = -(-len(bars) // MAX_CANDLES)  # rounded up
     if bars_each > 1:
         bars = _join(bars, bars_each)
         title += f" – each candle is {bars_each} bars"
@@ -124,7 +124,7 @@ def _draw(bars: pl.DataFrame, candles: Axes, volume: Axes) -> None:
     labelled = list(positions)[:: max(1, len(bars) // _TIME_LABELS)]
     label_format = "%m-%d\n%H:%M" if within_days else "%Y-%m-%d"
     volume.set_xticks(labelled, [f"{times[index]:{label_format}}" for index in labelled])
-    if within_days:
+    if within_days:  # times of day mean nothing without their time zone
         volume.set_xlabel(f"{times[0].tzinfo}", loc="right", fontsize=9)
     candles.set_ylim(
         min(columns["low"]) - price_range / 20, max(columns["high"]) + price_range / 20
