@@ -392,7 +392,7 @@ def test_contracts_live_for_days(market: DemoMarket) -> None:
 
 
 def test_asking_for_what_is_not_there_is_a_value_error(market: DemoMarket) -> None:
-    """A holiday, an unknown data type and an empty market are told apart by the message."""
+    """A holiday, an unknown data type and an empty market have different messages."""
     with pytest.raises(ValueError, match="2024-01-01 is not a trading day"):
         market.table("stocks_daily", date(2024, 1, 1))
     with pytest.raises(ValueError, match="stocks_daily"):

@@ -110,7 +110,7 @@ def test_an_object_is_the_markets_file(s3: Any, data_type: str, folder: str) -> 
 
 
 def test_etags_are_those_of_multipart_uploads(s3: Any) -> None:
-    """As in the real bucket an ETag is no MD5, and the same for HEAD, GET and listing."""
+    """As in the real bucket an ETag is not an MD5, and the same for HEAD, GET and listing."""
     etag = s3.head_object(Bucket="flatfiles", Key=DAILY_KEY)["ETag"]
     assert etag.endswith('-1"')
     listed = s3.list_objects_v2(Bucket="flatfiles", Prefix=DAILY_KEY)["Contents"][0]["ETag"]

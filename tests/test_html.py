@@ -52,7 +52,7 @@ def test_weekends_have_rows_where_there_are_any() -> None:
 
 
 def test_many_years_are_squares_of_months() -> None:
-    """A month has the colour of its worst day, and none is left out."""
+    """A month has the colour of its worst day, and every month is shown."""
     days: dict[date, str] = dict.fromkeys(trading_days("2004-01-01", "2023-12-31"), "cached")
     days[date(2010, 5, 6)] = "failed"
     html = heat_map(days, STATUSES)
@@ -62,7 +62,7 @@ def test_many_years_are_squares_of_months() -> None:
 
 
 def test_no_days() -> None:
-    """Nothing to show is no empty frame."""
+    """Without days nothing is shown, not an empty frame."""
     assert heat_map({}, STATUSES) == ""
 
 

@@ -21,7 +21,7 @@ SECRET = "s3cr3t-s3cr3t"
 
 
 class MemoryKeyring(keyring.backend.KeyringBackend):
-    """A keyring as other packages bring them along, in memory."""
+    """A keyring like those of other packages, in memory."""
 
     priority = 1  # type: ignore[assignment]
 

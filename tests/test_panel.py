@@ -49,7 +49,7 @@ KEYS = [f"us_stocks_sip/day_aggs_v1/2024/01/2024-01-{day:02}.csv.gz" for day in 
 
 
 class Clock:
-    """Seconds that go forward when told."""
+    """Seconds that go forward when the test sets them."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -125,6 +125,23 @@ def test_what_is_running() -> None:
         activity(DownloadFailed("b", str(number), "404", 1.0))
     assert activity.snapshot.failures[0] == FailedFile(str(MAX_FAILURES), "404")
     assert len(activity.snapshot.failures) == MAX_FAILURES
+
+
+def test_observers_are_called() -> None:
+    """The first of several downloads starts the display; statistics display what they are given."""
+    calls: list[str] = []
+    activity = Activity(on_start=lambda: calls.append(f"{len(activity.snapshot.running)} running"))
+    statistics = Statistics(on_display=lambda: calls.append("displayed"))
+    for key in ("x", "y"):
+        activity(DownloadStarted("b", key))
+    for key in ("x", "y"):
+        activity(DownloadFinished("b", key, 1, 1.0))
+    activity(DownloadStarted("b", "z"))
+    assert calls == ["1 running", "1 running"]
+    statistics._ipython_display_()
+    assert calls[2:] == ["displayed"]
+    with pytest.raises(NotImplementedError):
+        Statistics()._ipython_display_()
 
 
 def test_the_rate_is_smooth_and_ends() -> None:
@@ -304,7 +321,7 @@ class Busy:
         self.clicks: list[tuple[str, str]] = []
 
     def is_active(self) -> bool:
-        """Until told otherwise."""
+        """Until the test sets it."""
         return self.active
 
     def html(self, live: bool) -> str:
@@ -322,7 +339,7 @@ class Busy:
 
 
 def test_a_view_is_pushed_ten_times_a_second() -> None:
-    """Also when it is told ever so often that something begins; then it ends, with its thread."""
+    """Also when it is started much more often; then it ends, with its thread."""
     source = Busy()
     view = LiveView(source)
     widget = view.widget

@@ -229,7 +229,7 @@ def test_what_a_day_is(day: str, kind: str, words: str) -> None:
 
 
 def test_days_that_only_a_listing_tells() -> None:
-    """Crypto trades on Saturdays; a day without a file is no day of it."""
+    """Crypto trades on Saturdays; a day without a file is a closed one."""
     saturday, sunday = date(2024, 6, 29), date(2024, 6, 30)
     assert describe_day(saturday, CRYPTO, None, NOW)[0] == "open"
     statuses = {saturday: "to download"}
@@ -238,7 +238,7 @@ def test_days_that_only_a_listing_tells() -> None:
 
 
 def test_a_month() -> None:
-    """Its days under their weekdays, with words for who does not see."""
+    """Its days under their weekdays, with labels for screen readers."""
     month = month_of(2024, 7, STOCKS, None, NOW)
     assert (month["title"], month["lead"], len(month["days"])) == ("July 2024", 0, 31)
     third, fifth = month["days"][2], month["days"][4]

@@ -62,7 +62,7 @@ def test_many_bars_become_fewer_candles(session: FlatSession) -> None:
 
 
 def test_what_cannot_be_drawn_is_named(session: FlatSession) -> None:
-    """A symbol that is not there, one of several not chosen, columns left out."""
+    """A symbol that the frame does not have, one of several not chosen, columns not loaded."""
     frame = session.load("stocks_daily", "2024-01-02", "2024-01-02", symbols=["AAPL", "MSFT"])
     with pytest.raises(ValueError, match=r"symbol='aapl'.*'AAPL', 'MSFT'"):
         session.plot(frame, "aapl")

@@ -16,7 +16,7 @@ __all__ = ["DemoMarket", "DemoServer"]
 
 
 def __getattr__(name: str) -> type[DemoMarket] | type[DemoServer]:
-    # Importing the package must not load numpy, polars and moto, which takes seconds.
+    # Importing the package must not load numpy, polars and moto (0.5 s; moto is optional).
     if name == "DemoMarket":
         from .demo_market import DemoMarket
 
