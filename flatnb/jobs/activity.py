@@ -144,6 +144,7 @@ class Activity:
 
     def __init__(
         self,
+        *,
         on_start: Callable[[], object] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
