@@ -11,6 +11,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
     from .download.async_downloader import AsyncS3Downloader
     from .download.s3_catalog import S3Catalog
     from .download.sync_downloader import SyncS3Downloader
@@ -75,11 +77,12 @@ def __getattr__(name: str) -> Any:
     return getattr(home, name)
 
 
-def load_ipython_extension(shell: Any) -> None:
+def load_ipython_extension(shell: InteractiveShell) -> None:
     """``%load_ext flatnb``: the ``%flat`` magic, and ``asyncio.run`` in cells."""
     from .notebook.magics import load
+    from .session import FlatSession
 
-    load(shell)
+    load(shell, FlatSession)
 
 
 def __dir__() -> list[str]:

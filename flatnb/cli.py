@@ -9,7 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from .errors import FlatnbError, ObjectNotFoundError, TransferError
 from .market.data_types import DATA_TYPES, LIVE_OPTIONS_ROOT
@@ -19,17 +19,18 @@ if TYPE_CHECKING:
 
     from .session import FlatSession
 
-NOTEBOOK = """\
-To go on in the notebook, from a clone of flatnb:
+NOTEBOOK_HINT = """\
+To continue in a notebook, from a clone of flatnb:
   pip install -e '.[demo,notebook]' jupyterlab && jupyter lab notebooks/01_quickstart.ipynb"""
 
-SUFFIXES = (".parquet", ".csv")
+OUTPUT_SUFFIXES = (".parquet", ".csv")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; the result is its exit status.
+    """Run the command and return its exit status.
 
-    0 for success, 1 for what could not be had, 2 for wrong arguments, 130 for an interrupt.
+    0 for success, 1 for data that could not be loaded, 2 for invalid arguments, 130 for an
+    interrupt (128 + SIGINT, as shells report it).
     """
     arguments = _parser().parse_args(argv)
     try:
@@ -37,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+    # Before ValueError, of which some of flatnb's errors are kinds.
     except (FlatnbError, ImportError, OSError) as error:
         print(f"flatnb: {error}", file=sys.stderr)
         return 1
@@ -48,37 +50,41 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="flatnb", description="Market data flat files, straight into frames."
+        prog="flatnb", description="Market data flat files, loaded into data frames."
     )
-    parser.set_defaults(demo=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    demo = commands.add_parser("demo", help="try flatnb on a synthetic market, no keys needed")
+    demo = commands.add_parser("demo", help="try flatnb on a synthetic market; no keys needed")
     demo.set_defaults(command=_demo)
 
-    load = commands.add_parser("load", help="load a range of days, print them or write a file")
+    load = commands.add_parser("load", help="load a range of days and print them or write a file")
     load.set_defaults(command=_load)
-    _add_choice(load)
+    _add_selection(load)
     load.add_argument("--tz", default="UTC", help="time zone of the times (default: UTC)")
-    load.add_argument("--missing", choices=("warn", "raise", "ignore"), default="warn")
+    load.add_argument(
+        "--missing",
+        choices=("warn", "raise", "ignore"),
+        default="warn",
+        help="what to do about a trading day without a file (default: warn)",
+    )
     load.add_argument("--out", type=Path, metavar="FILE", help="a .parquet or .csv file to write")
-    load.add_argument("--no-cache", action="store_true", help="neither read nor fill the cache")
-    load.add_argument("--no-progress", action="store_true", help="no progress bar")
+    load.add_argument("--no-cache", action="store_true", help="neither read nor write the cache")
+    load.add_argument("--no-progress", action="store_true", help="show no progress bar")
     _add_connection(load)
 
-    plan = commands.add_parser("plan", help="tell what a load would mean, download nothing")
+    plan = commands.add_parser("plan", help="show what a load would download; download nothing")
     plan.set_defaults(command=_plan)
-    _add_choice(plan)
-    plan.add_argument("--no-cache", action="store_true", help="as if nothing were cached")
+    _add_selection(plan)
+    plan.add_argument("--no-cache", action="store_true", help="plan as if nothing were cached")
     _add_connection(plan)
 
-    doctor = commands.add_parser("doctor", help="check credentials, listing and reading")
+    doctor = commands.add_parser("doctor", help="check the credentials, listing and reading")
     doctor.set_defaults(command=_doctor)
     _add_connection(doctor)
     return parser
 
 
-def _add_choice(parser: argparse.ArgumentParser) -> None:
+def _add_selection(parser: argparse.ArgumentParser) -> None:
     names = ", ".join(DATA_TYPES)
     parser.add_argument("data_type", help=f"one of {names}; or root/folder")
     parser.add_argument("start", help="first day, YYYY-MM-DD")
@@ -88,19 +94,38 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--columns", nargs="+", metavar="NAME", help="only these columns")
 
 
-def _choice(arguments: argparse.Namespace) -> dict[str, Any]:
-    return {name: getattr(arguments, name) for name in ("symbols", "underlyings", "columns")}
+class _Selection(TypedDict):
+    """The arguments of `load` and `plan` that `_add_selection` reads."""
+
+    symbols: list[str] | None
+    underlyings: list[str] | None
+    columns: list[str] | None
+
+
+def _selection(arguments: argparse.Namespace) -> _Selection:
+    return {
+        "symbols": arguments.symbols,
+        "underlyings": arguments.underlyings,
+        "columns": arguments.columns,
+    }
 
 
 def _add_connection(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--demo", action="store_true", help="the synthetic market, no keys needed")
-    parser.add_argument("--profile", help="an AWS profile that holds the S3 keys")
-    parser.add_argument("--endpoint-url", default="https://files.massive.com")
-    parser.add_argument("--bucket", default="flatfiles")
-    parser.add_argument("--options-root", default=LIVE_OPTIONS_ROOT)
+    parser.add_argument("--demo", action="store_true", help="use the synthetic market; no keys")
+    parser.add_argument("--profile", help="the AWS profile that has the S3 keys")
+    parser.add_argument(
+        "--endpoint-url", default="https://files.massive.com", help="default: %(default)s"
+    )
+    parser.add_argument("--bucket", default="flatfiles", help="default: %(default)s")
+    parser.add_argument(
+        "--options-root",
+        default=LIVE_OPTIONS_ROOT,
+        help="the folder of the options files in the bucket (default: %(default)s)",
+    )
 
 
-def _open(arguments: argparse.Namespace) -> FlatSession:
+def _open_session(arguments: argparse.Namespace) -> FlatSession:
+    # Here, as the session imports polars and boto, for which `flatnb --help` would have to wait.
     from .session import FlatSession
 
     if arguments.demo:
@@ -110,6 +135,7 @@ def _open(arguments: argparse.Namespace) -> FlatSession:
         endpoint_url=arguments.endpoint_url,
         bucket=arguments.bucket,
         options_root=arguments.options_root,
+        # `doctor` has no such option, and must not read a day from the cache.
         cache=not getattr(arguments, "no_cache", True),
     )
 
@@ -118,34 +144,35 @@ def _demo(arguments: argparse.Namespace) -> int:
     from .session import FlatSession
 
     with FlatSession.demo() as session:
-        print(f"{session}\nAll data below are SYNTHETIC: right in format, without meaning.\n")
+        print(f"{session}\nAll data below are SYNTHETIC: the vendor's format, invented values.\n")
         loads: list[tuple[str, str, str, list[str] | None]] = [
             ("stocks_daily", "2024-01-02", "2024-01-31", ["AAPL", "MSFT"]),
             ("stocks_minute", "2024-01-02", "2024-01-02", None),
         ]
         for data_type, start, end, symbols in loads:
-            chosen = f", symbols={symbols!r}" if symbols else ""
-            print(f'session.load("{data_type}", "{start}", "{end}"{chosen})')
+            argument = f", symbols={symbols!r}" if symbols else ""
+            print(f'session.load("{data_type}", "{start}", "{end}"{argument})')
             print(session.load(data_type, start, end, symbols=symbols))
             print(f"session.last_report\n{session.last_report}\n")
-        print(f"session.stats\n{session.stats}\n\n{NOTEBOOK}")
+        print(f"session.stats\n{session.stats}\n\n{NOTEBOOK_HINT}")
     return 0
 
 
 def _load(arguments: argparse.Namespace) -> int:
     out: Path | None = arguments.out
-    if out is not None and out.suffix not in SUFFIXES:
-        raise ValueError(f"--out {out}: the name must end in {' or '.join(SUFFIXES)}")
-    with _open(arguments) as session:
+    if out is not None and out.suffix not in OUTPUT_SUFFIXES:
+        raise ValueError(f"--out {out}: the file name must end in {' or '.join(OUTPUT_SUFFIXES)}")
+    with _open_session(arguments) as session:
         frame = session.load(
             arguments.data_type,
             arguments.start,
             arguments.end,
-            **_choice(arguments),
+            **_selection(arguments),
             tz=arguments.tz,
             missing=arguments.missing,
             progress=False if arguments.no_progress else None,
         )
+        # The standard output is for the frame alone, which may be redirected.
         print(session.last_report, file=sys.stderr)
     if out is None:
         print(frame)
@@ -156,19 +183,20 @@ def _load(arguments: argparse.Namespace) -> int:
 
 
 def _plan(arguments: argparse.Namespace) -> int:
-    with _open(arguments) as session:
+    with _open_session(arguments) as session:
         plan = session.plan(
             arguments.data_type,
             arguments.start,
             arguments.end,
-            **_choice(arguments),
+            **_selection(arguments),
         )
         print(plan)
     return 0
 
 
 def _write(frame: pl.DataFrame, out: Path) -> None:
-    """Write the file whole or not at all."""
+    """Write the file completely or not at all."""
+    # In the same folder: a rename is atomic only within a file system (POSIX rename).
     temporary = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
     try:
         if out.suffix == ".csv":
@@ -181,35 +209,38 @@ def _write(frame: pl.DataFrame, out: Path) -> None:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    with _open(arguments) as session:
+    with _open_session(arguments) as session:
         print(f"ok      credentials: from {session.credentials_source}")
-        return asyncio.run(_examine(session))
+        return asyncio.run(_run_checks(session))
 
 
-async def _examine(session: FlatSession) -> int:
-    """Try a listing, a HEAD and a GET; stop at the first that fails."""
+async def _run_checks(session: FlatSession) -> int:
+    """Make a LIST, a HEAD and a GET request, and stop at the first that fails."""
     downloader, bucket = session.downloader, session.catalog.bucket
+    # Three weeks ago: the files of the last days may not be published yet, and a subscription may
+    # not include much older ones.
     day = session.catalog.get_business_days(date.today() - timedelta(days=21), date.today())[0]
     key = session.catalog.get_stocks_daily_key(day)
     folder = key.rpartition("/")[0] + "/"
 
-    async def listing() -> str:
+    async def list_folder() -> str:
         found = await downloader.list_objects(bucket, folder)
         return f"{len(found)} files in {folder}"
 
-    async def asking() -> str:
+    async def find_object() -> str:
+        # A forbidden object can be listed, so a listing alone proves nothing.
         if not await downloader.check_exists(bucket, key):
-            raise ObjectNotFoundError("404 no such key", bucket=bucket, key=key)
+            raise ObjectNotFoundError("404: there is no such object", bucket=bucket, key=key)
         return key
 
-    async def reading() -> str:
+    async def read_object() -> str:
         data = await downloader.download_one(bucket, key)
-        return f"{key} ({len(data.getvalue()):,} bytes unpacked)"
+        return f"{key} ({len(data.getvalue()):,} bytes decompressed)"
 
     steps: dict[str, Callable[[], Awaitable[str]]] = {
-        "list": listing,
-        "find one object": asking,
-        "read it": reading,
+        "list": list_folder,
+        "find one object": find_object,
+        "read it": read_object,
     }
     print(f"ok      endpoint: {downloader.endpoint_url}, bucket {bucket}")
     async with downloader:

@@ -1,4 +1,4 @@
-"""Where the service is and who asks: endpoint and credentials, and where those came from."""
+"""The service's endpoint, and the credentials: where they are looked for and stored."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from .errors import CredentialsError
 from .market.data_types import LIVE_OPTIONS_ROOT
 
+# The vendor was called Polygon until 2025-10-30: machines that were set up before have the second
+# names.
 ENVIRONMENT_PAIRS = (
     ("MASSIVE_S3_ACCESS_KEY", "MASSIVE_S3_SECRET_KEY"),
     ("POLYGON_S3_ACCESS_KEY", "POLYGON_S3_SECRET_KEY"),
@@ -25,7 +27,7 @@ _logged_in: list[Credentials] = []
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where the files are; the defaults are the live service's since 2025-10-30."""
+    """The location of the files; the defaults are the live service's since 2025-10-30."""
 
     url: str = "https://files.massive.com"
     bucket: str = "flatfiles"
@@ -34,14 +36,14 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """One pair of S3 keys; the repr shows their source and no part of them.
+    """One pair of S3 keys; the repr shows where they were found and no part of them.
 
     Attributes
     ----------
     access_key_id, secret_access_key
         The S3 keys from the vendor's dashboard (not the API key).
     source
-        Where they were found, for people.
+        Where the keys were found, for people.
     """
 
     access_key_id: str = field(repr=False)
@@ -49,14 +51,16 @@ class Credentials:
     source: str
 
     def as_dict(self) -> dict[str, str]:
-        """As the downloaders take them."""
+        """The keys in the form that the downloaders take."""
         return {
             "access_key_id": self.access_key_id,
             "secret_access_key": self.secret_access_key,
         }
 
     def __reduce__(self) -> tuple[object, ...]:
-        raise TypeError("Credentials are not pickled: resolve them anew where they are needed")
+        raise TypeError(
+            "Credentials are not pickled; call find_credentials() in the process that needs them"
+        )
 
 
 def find_credentials(
@@ -68,11 +72,20 @@ def find_credentials(
 ) -> Credentials:
     """Find one pair of keys, both from the same source.
 
-    In this order: the arguments; the AWS profile named by ``profile``; what was typed in this
-    process into `FlatSession.login`; the environment variables ``MASSIVE_S3_ACCESS_KEY`` and
-    ``MASSIVE_S3_SECRET_KEY``; ``POLYGON_S3_ACCESS_KEY`` and ``POLYGON_S3_SECRET_KEY``; an AWS
-    profile called ``massive`` or ``polygon``; the system's keyring, if ``login`` was asked to
-    store them there. The machine's plain AWS keys are never used.
+    In this order: the arguments; the AWS profile named by ``profile``; the keys that were entered
+    into `FlatSession.login` in this process; the environment variables ``MASSIVE_S3_ACCESS_KEY``
+    and ``MASSIVE_S3_SECRET_KEY``; ``POLYGON_S3_ACCESS_KEY`` and ``POLYGON_S3_SECRET_KEY``; an AWS
+    profile called ``massive`` or ``polygon``; the system's keyring, if ``login`` stored them
+    there. The default AWS keys of the machine are never used: they are those of another service.
+
+    Parameters
+    ----------
+    access_key_id, secret_access_key
+        The S3 keys; give both or neither.
+    profile
+        The name of an AWS profile; None: look in the other sources.
+    environ
+        The environment variables; None: those of this process.
 
     Raises
     ------
@@ -83,12 +96,13 @@ def find_credentials(
     if access_key_id or secret_access_key:
         names = ("access_key_id", "secret_access_key")
         return _pair((access_key_id, secret_access_key), names, "arguments")
+    # A profile that is named is meant: what is wrong with it is an error, not a reason to look on.
     if profile is not None:
         found = _from_profile(profile)
         if found is None:
             raise CredentialsError(
                 f"profile={profile!r} is not in this machine's AWS files or has no "
-                "aws_access_key_id; add it, or leave profile out"
+                "aws_access_key_id; add it, or omit profile"
             )
         return found
     if _logged_in:
@@ -102,10 +116,10 @@ def find_credentials(
             return found
     if found := _from_keyring():
         return found
-    looked = [f"{first} and {second}" for first, second in ENVIRONMENT_PAIRS]
+    variables = [f"{first} and {second}" for first, second in ENVIRONMENT_PAIRS]
     raise CredentialsError(
         "no credentials found. Looked for: the arguments access_key_id and secret_access_key; "
-        f"the environment variables {', or '.join(looked)}; an AWS profile called "
+        f"the environment variables {', or '.join(variables)}; an AWS profile called "
         f"{' or '.join(PROFILES)}; the keyring. The S3 keys are on the vendor's dashboard. "
         "In a notebook, FlatSession.login() asks for them. "
         "To try flatnb without any: FlatSession.demo()"
@@ -113,7 +127,7 @@ def find_credentials(
 
 
 def log_in(access_key_id: str, secret_access_key: str, *, store: bool = False) -> None:
-    """Keep a pair of keys in this process's memory, for sessions made from now on.
+    """Store a pair of keys in this process's memory, for sessions created from now on.
 
     Parameters
     ----------
@@ -123,41 +137,43 @@ def log_in(access_key_id: str, secret_access_key: str, *, store: bool = False) -
     Raises
     ------
     CredentialsError
-        If one half is empty, or the keyring does not take them; then they are not kept at all.
+        If one of the keys is empty, or the keyring refuses them; then nothing is stored.
     """
     names = ("access_key_id", "secret_access_key")
     found = _pair((access_key_id, secret_access_key), names, "login")
+    # The keyring first: if it refuses, nothing has changed.
     if store:
         _to_keyring(found)
     _logged_in[:] = [found]
 
 
 def log_out() -> None:
-    """Forget the keys that were typed, here and in the keyring."""
+    """Remove the keys of `log_in` from this process's memory and from the keyring."""
     _logged_in.clear()
-    if keyring_is_there():
+    if has_keyring():
         import keyring
 
         with contextlib.suppress(keyring.errors.KeyringError):
             keyring.delete_password(KEYRING_SERVICE, KEYRING_ENTRY)
 
 
-def keyring_is_there() -> bool:
+def has_keyring() -> bool:
     """Whether the system has a keyring, and the ``keyring`` extra is installed."""
     if importlib.util.find_spec("keyring") is None:
         return False
     import keyring
 
+    # keyring's backends `fail` and `null`, which store nothing, have priorities of 0 and -1.
     return bool(keyring.get_keyring().priority > 0)
 
 
 def _from_keyring() -> Credentials | None:
-    if not keyring_is_there():
+    if not has_keyring():
         return None
     import keyring
 
     try:
-        # One entry for both: halves of two pairs can never meet.
+        # One entry for both keys, so that keys of two pairs are never combined.
         stored = keyring.get_password(KEYRING_SERVICE, KEYRING_ENTRY)
         access, secret = json.loads(stored) if stored else ("", "")
     except (keyring.errors.KeyringError, ValueError):
@@ -166,10 +182,10 @@ def _from_keyring() -> Credentials | None:
 
 
 def _to_keyring(credentials: Credentials) -> None:
-    if not keyring_is_there():
+    if not has_keyring():
         raise CredentialsError(
-            "there is no keyring to store the keys in: pip install 'flatnb[keyring]', or do not "
-            "ask to store them"
+            "this system has no keyring to store the keys in: pip install 'flatnb[keyring]', or "
+            "log in without storing them"
         )
     import keyring
 
@@ -177,7 +193,7 @@ def _to_keyring(credentials: Credentials) -> None:
     try:
         keyring.set_password(KEYRING_SERVICE, KEYRING_ENTRY, pair)
     except keyring.errors.KeyringError as error:
-        # Without its cause, whose traceback has the keys in its variables.
+        # Without the cause: its traceback has the keys in its local variables.
         raise CredentialsError(f"the keyring refused the keys ({type(error).__name__})") from None
 
 
@@ -194,8 +210,8 @@ def _pair(
 
 
 def _from_profile(name: str) -> Credentials | None:
-    # Only the two keys are read: botocore's own resolution goes on to the machine's plain keys
-    # (environment, instance metadata) where a profile has none.
+    # Only the two keys are read: where a profile has none, botocore's own credential chain
+    # continues with the machine's default keys (environment, instance metadata).
     import botocore.session
 
     keys = botocore.session.Session().full_config["profiles"].get(name, {})

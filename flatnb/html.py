@@ -1,6 +1,6 @@
-"""HTML for notebooks in one style: tables, small facts, and a calendar of coloured days.
+"""HTML for notebooks in one style: tables, name-value pairs, and a calendar of coloured days.
 
-All of it can be read where a viewer drops the style sheet, as GitHub's does.
+All of it stays readable where a viewer drops the style sheet, as GitHub does.
 """
 
 from __future__ import annotations
@@ -16,30 +16,35 @@ from importlib.resources import files
 from itertools import groupby
 
 _ADDRESS = re.compile(r"https://[\w./-]*\w")
+# A link in a notebook opens a new tab, as leaving the page would end the kernel's connection;
+# noopener keeps that page from controlling the notebook (HTML standard).
 _LINK = r'<a href="\g<0>" target="_blank" rel="noopener">\g<0></a>'
 
-MONTHS = 36
-"""A calendar of more months shows one square for each month."""
+MAX_MONTHS_OF_DAYS = 36
+"""A calendar of more months has one square per month instead of one per day."""
 
 
 def escape(value: object) -> str:
-    """Text that stands for itself in HTML."""
+    """The text of a value, with HTML's special characters escaped."""
     return _escape(str(value))
 
 
 @cache
 def style() -> str:
-    """The style sheet of all that flatnb shows in a notebook."""
+    """The style sheet of everything that flatnb shows in a notebook."""
     return files(__package__).joinpath("html.css").read_text(encoding="utf-8")
 
 
 def page(body: str) -> str:
-    """HTML that brings its style along."""
+    """A whole output: HTML with its style sheet.
+
+    Each output includes it, as a saved notebook keeps outputs alone.
+    """
     return f'<style>{style()}</style><div class="flatnb">{body}</div>'
 
 
 def head(title: str, note: str = "") -> str:
-    """A title, and what there is to say of it in a few words."""
+    """A title and a short note beside it."""
     return (
         f'<div class="flatnb-head"><b>{escape(title)}</b>'
         f'<span class="flatnb-dim">{escape(note)}</span></div>'
@@ -47,15 +52,15 @@ def head(title: str, note: str = "") -> str:
 
 
 def rows_html(rows: Iterable[Sequence[object]], columns: Sequence[str]) -> str:
-    """A table without a title; what is a number is set to the right."""
-    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
-    lines = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
-    return (
-        f'<table class="flatnb-table"><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>'
-    )
+    """A table without a title; numbers are aligned to the right."""
+    headings = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+    head_row = f"<thead><tr>{headings}</tr></thead>"
+    return f'<table class="flatnb-table">{head_row}<tbody>{body}</tbody></table>'
 
 
 def _cell(value: object) -> str:
+    # bool is a kind of int, but no number to readers.
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return f'<td class="flatnb-number">{value:,}</td>'
     return f"<td>{_ADDRESS.sub(_LINK, escape(value))}</td>"
@@ -69,31 +74,32 @@ def table(
     Parameters
     ----------
     rows
-        The cells of each line; numbers get separators of thousands.
+        The cells of each row; numbers get thousands separators, https addresses become links.
     columns
-        The names over them.
+        The names of the columns.
     """
     return page(head(title, note) + rows_html(rows, columns))
 
 
 def facts(pairs: Mapping[str, object]) -> str:
-    """Names and values, one below the other."""
-    lines = "".join(
+    """A table of names and values, one pair per row."""
+    body = "".join(
         f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>'
         for name, value in pairs.items()
     )
-    return f'<table class="flatnb-facts"><tbody>{lines}</tbody></table>'
+    return f'<table class="flatnb-facts"><tbody>{body}</tbody></table>'
 
 
 def heat_map(days: Mapping[date, str], order: Sequence[str]) -> str:
-    """A calendar with a square for each day, or each month if there are many.
+    """A calendar with a square per day, or per month if there are more than `MAX_MONTHS_OF_DAYS`.
 
     Parameters
     ----------
     days
-        The status of each day. Statuses are style classes: ``flatnb-day-{status}``.
+        The status of each day; its style class is ``flatnb-day-{status}``.
     order
-        All statuses, the most important last: a month has the colour of its most important day.
+        All statuses, the most important last: a month's square has the colour of the most
+        important status of its days.
     """
     counts = Counter(days.values())
     legend = "".join(
@@ -105,7 +111,7 @@ def heat_map(days: Mapping[date, str], order: Sequence[str]) -> str:
         (month, {day: days[day] for day in group})
         for month, group in groupby(sorted(days), lambda day: (day.year, day.month))
     ]
-    if len(by_month) > MONTHS:
+    if len(by_month) > MAX_MONTHS_OF_DAYS:
         squares = _years(by_month, order)
     else:
         last_weekday = max((day.weekday() for day in days), default=4)
@@ -121,14 +127,17 @@ _Month = tuple[tuple[int, int], dict[date, str]]
 
 
 def _month(month: tuple[int, int], days: Mapping[date, str], rows: int) -> str:
+    # Rows are weekdays from Monday, columns are weeks.
     first_weekday = date(*month, 1).weekday()
     squares = "".join(
-        _square(status, str(day), day.weekday() + 1, (day.day + first_weekday - 1) // 7 + 1)
+        _square(
+            status, f"{day} {status}", day.weekday() + 1, (day.day + first_weekday - 1) // 7 + 1
+        )
         for day, status in days.items()
     )
     name = f"{calendar.month_abbr[month[1]]} {month[0]}"
     return (
-        f'<figure role="img" aria-label="{name}: {_words(days.values())}">'
+        f'<figure role="img" aria-label="{name}: {_counts_by_status(days.values())}">'
         f"<figcaption>{name}</figcaption>"
         f'<div style="grid-template-rows: repeat({rows}, 12px)">{squares}</div></figure>'
     )
@@ -140,7 +149,7 @@ def _years(months: Sequence[_Month], order: Sequence[str]) -> str:
         squares = "".join(
             _square(
                 max(days.values(), key=order.index),
-                f"{calendar.month_abbr[month]} {year}: {_words(days.values())}",
+                f"{calendar.month_abbr[month]} {year}: {_counts_by_status(days.values())}",
                 (month - 1) // 4 + 1,
                 (month - 1) % 4 + 1,
             )
@@ -153,12 +162,11 @@ def _years(months: Sequence[_Month], order: Sequence[str]) -> str:
     return "".join(years)
 
 
-def _square(status: str, words: str, row: int, column: int) -> str:
-    label = words if ":" in words else f"{words} {status}"
+def _square(status: str, label: str, row: int, column: int) -> str:
     return (
         f'<i class="flatnb-day-{status}" title="{label}" style="grid-area: {row} / {column}"></i>'
     )
 
 
-def _words(statuses: Iterable[str]) -> str:
+def _counts_by_status(statuses: Iterable[str]) -> str:
     return ", ".join(f"{count} {status}" for status, count in Counter(statuses).items())

@@ -114,6 +114,27 @@ class Kernel:
         reply = self._client.complete(code, reply=True, timeout=TIMEOUT_S)
         return list(reply["content"]["matches"])
 
+    def has_subshells(self) -> bool:
+        """Whether messages can be handled while a cell runs."""
+        reply = self._client.kernel_info(reply=True, timeout=TIMEOUT_S)
+        return "kernel subshells" in reply["content"].get("supported_features", [])
+
+    def create_subshell(self) -> str:
+        """A new subshell, as JupyterLab makes one for widgets; its identity."""
+        request = self._client.session.msg("create_subshell_request", {})
+        self._client.control_channel.send(request)
+        while True:
+            reply = self._client.get_control_msg(timeout=TIMEOUT_S)
+            if reply["parent_header"].get("msg_id") == request["header"]["msg_id"]:
+                return str(reply["content"]["subshell_id"])
+
+    def click(self, comm_id: str, content: dict[str, Any], subshell: str) -> None:
+        """Send a widget's custom message over a subshell, as a click in JupyterLab does."""
+        data = {"method": "custom", "content": content}
+        message = self._client.session.msg("comm_msg", {"comm_id": comm_id, "data": data})
+        message["header"]["subshell_id"] = subshell
+        self._client.shell_channel.send(message)
+
     def history(self) -> str:
         """All input that the kernel remembers."""
         reply = self._client.history(hist_access_type="tail", n=1000, reply=True, timeout=TIMEOUT_S)

@@ -20,9 +20,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from flatnb.demo import bucket as bucket_module
-from flatnb.demo.market import DemoMarket
+from flatnb.demo.demo_market import DemoMarket
 from flatnb.demo.server import DemoServer
-from flatnb.demo.sessions import EXCHANGE_TIME
+from flatnb.demo.trading_hours import EXCHANGE_TIME
 
 START, END = date(2024, 1, 2), date(2024, 4, 30)
 DAY = date(2024, 1, 2)
@@ -110,7 +110,7 @@ def test_an_object_is_the_markets_file(s3: Any, data_type: str, folder: str) -> 
 
 
 def test_etags_are_those_of_multipart_uploads(s3: Any) -> None:
-    """As in the real bucket an ETag is no MD5, and the same for HEAD, GET and listing."""
+    """As in the real bucket an ETag is not an MD5, and the same for HEAD, GET and listing."""
     etag = s3.head_object(Bucket="flatfiles", Key=DAILY_KEY)["ETag"]
     assert etag.endswith('-1"')
     listed = s3.list_objects_v2(Bucket="flatfiles", Prefix=DAILY_KEY)["Contents"][0]["ETag"]
@@ -343,7 +343,7 @@ def test_files_that_no_longer_fit_into_memory_are_made_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Memory is bounded, and a file that was forgotten comes back with the same bytes."""
-    monkeypatch.setattr(bucket_module, "_MEMORY_LIMIT", 1)
+    monkeypatch.setattr(bucket_module, "_MEMORY_LIMIT_BYTES", 1)
     market = CountingMarket()
     with DemoServer(market, start=START, end=END) as server, closing(connect(server)) as s3:
         first = read(s3, DAILY_KEY)
@@ -392,7 +392,7 @@ def test_a_port_that_is_taken_is_an_os_error() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         server = DemoServer(CountingMarket(), start=START, end=END, port=taken.getsockname()[1])
-        with pytest.raises(OSError, match="port taken"):
+        with pytest.raises(OSError, match="port is in use, choose another"):
             server.start()
         server.stop()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date, timedelta
 
-from flatnb.html import MONTHS, facts, heat_map, table
+from flatnb.html import MAX_MONTHS_OF_DAYS, facts, heat_map, table
 from flatnb.load.report import STATUSES, DayOutcome, LoadReport
 from flatnb.market.calendar import trading_days
 
@@ -52,17 +52,17 @@ def test_weekends_have_rows_where_there_are_any() -> None:
 
 
 def test_many_years_are_squares_of_months() -> None:
-    """A month has the colour of its worst day, and none is left out."""
+    """A month has the colour of its worst day, and every month is shown."""
     days: dict[date, str] = dict.fromkeys(trading_days("2004-01-01", "2023-12-31"), "cached")
     days[date(2010, 5, 6)] = "failed"
     html = heat_map(days, STATUSES)
-    assert len(re.findall(r"<i class=.flatnb-day-\w+. title", html)) == 240 > MONTHS
+    assert len(re.findall(r"<i class=.flatnb-day-\w+. title", html)) == 240 > MAX_MONTHS_OF_DAYS
     assert 'class="flatnb-day-failed" title="May 2010: 19 cached, 1 failed"' in html
     assert len(html) < 50_000
 
 
 def test_no_days() -> None:
-    """Nothing to show is no empty frame."""
+    """Without days nothing is shown, not an empty frame."""
     assert heat_map({}, STATUSES) == ""
 
 

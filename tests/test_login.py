@@ -12,7 +12,7 @@ import keyring.errors
 import pytest
 
 from flatnb import FlatSession
-from flatnb.credentials import find_credentials, keyring_is_there, log_in, log_out
+from flatnb.credentials import find_credentials, has_keyring, log_in, log_out
 from flatnb.errors import CredentialsError
 from flatnb.notebook.login import receive
 from flatnb.notebook.login_form import LoginForm
@@ -21,7 +21,7 @@ SECRET = "s3cr3t-s3cr3t"
 
 
 class MemoryKeyring(keyring.backend.KeyringBackend):
-    """A keyring as other packages bring them along, in memory."""
+    """A keyring like those of other packages, in memory."""
 
     priority = 1  # type: ignore[assignment]
 
@@ -131,7 +131,7 @@ def test_no_keyring() -> None:
     before = keyring.get_keyring()
     keyring.set_keyring(keyring.backends.fail.Keyring())
     try:
-        assert not keyring_is_there()
+        assert not has_keyring()
         with pytest.raises(CredentialsError, match=r"flatnb\[keyring\]"):
             log_in("typed", SECRET, store=True)
     finally:

@@ -21,9 +21,16 @@ from flatnb.download.events import (
 )
 from flatnb.download.statistics import Statistics
 from flatnb.errors import LoadCancelledError, LoadError
-from flatnb.jobs.activity import FAILURES, POINTS, Activity, FailedFile, RunningFile, Throughput
+from flatnb.jobs.activity import (
+    MAX_FAILURES,
+    MAX_POINTS,
+    Activity,
+    FailedFile,
+    RunningFile,
+    Throughput,
+)
 from flatnb.jobs.rendering import (
-    FILES,
+    MAX_FILE_ROWS,
     eta_s,
     figures,
     format_seconds,
@@ -43,7 +50,7 @@ KEYS = [f"us_stocks_sip/day_aggs_v1/2024/01/2024-01-{day:02}.csv.gz" for day in 
 
 
 class Clock:
-    """Seconds that go forward when told."""
+    """Seconds that go forward when the test sets them."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -114,11 +121,28 @@ def test_what_is_running() -> None:
     activity(DownloadFailed("b", "y", "cancelled", 1.0))
     assert activity.snapshot.running == ()
     assert activity.snapshot.failures == ()
-    for number in range(FAILURES + 1):
+    for number in range(MAX_FAILURES + 1):
         activity(DownloadStarted("b", str(number)))
         activity(DownloadFailed("b", str(number), "404", 1.0))
-    assert activity.snapshot.failures[0] == FailedFile(str(FAILURES), "404")
-    assert len(activity.snapshot.failures) == FAILURES
+    assert activity.snapshot.failures[0] == FailedFile(str(MAX_FAILURES), "404")
+    assert len(activity.snapshot.failures) == MAX_FAILURES
+
+
+def test_observers_are_called() -> None:
+    """The first of several downloads starts the display; statistics display what they are given."""
+    calls: list[str] = []
+    activity = Activity(on_start=lambda: calls.append(f"{len(activity.snapshot.running)} running"))
+    statistics = Statistics(on_display=lambda: calls.append("displayed"))
+    for key in ("x", "y"):
+        activity(DownloadStarted("b", key))
+    for key in ("x", "y"):
+        activity(DownloadFinished("b", key, 1, 1.0))
+    activity(DownloadStarted("b", "z"))
+    assert calls == ["1 running", "1 running"]
+    statistics._ipython_display_()
+    assert calls[2:] == ["displayed"]
+    with pytest.raises(NotImplementedError):
+        Statistics()._ipython_display_()
 
 
 def test_the_rate_is_smooth_and_ends() -> None:
@@ -138,11 +162,11 @@ def test_the_rate_is_smooth_and_ends() -> None:
 
 def test_the_line_keeps_all_bytes_in_few_points() -> None:
     """However long it takes: spans become longer, their sum stays."""
-    throughput = Throughput(began=10.0)
+    throughput = Throughput(started_at=10.0)
     for second in range(3600):
         throughput.add(10.0 + second, 1000)
-    line = throughput.line(10.0 + 3600 + throughput.span_s)
-    assert POINTS / 2 <= len(line) <= POINTS
+    line = throughput.history(10.0 + 3600 + throughput.span_s)
+    assert MAX_POINTS / 2 <= len(line) <= MAX_POINTS
     assert sum(line) * throughput.span_s == pytest.approx(3_600_000)
     assert line[0] == pytest.approx(1000, rel=0.05)
 
@@ -202,7 +226,7 @@ def test_a_busy_panel() -> None:
     """A row for each running file, the rest counted; the line and its label; no markup in names."""
     clock = Clock()
     panel, activity, statistics = make_panel(clock)
-    for number in range(FILES + 3):
+    for number in range(MAX_FILE_ROWS + 3):
         for event in (DownloadStarted("b", f"<{number}>"), SizeKnown("b", f"<{number}>", 1000)):
             activity(event)
             statistics(event)
@@ -212,7 +236,7 @@ def test_a_busy_panel() -> None:
             activity(event)
             statistics(event)
     html = panel.html(live=True)
-    assert html.count('<th scope="row">') == FILES
+    assert html.count('<th scope="row">') == MAX_FILE_ROWS
     text = text_of(html)
     assert "… and 3 more" in text
     assert "1.0 kB of 1.0 kB" in text
@@ -298,7 +322,7 @@ class Busy:
         self.clicks: list[tuple[str, str]] = []
 
     def is_active(self) -> bool:
-        """Until told otherwise."""
+        """Until the test sets it."""
         return self.active
 
     def html(self, live: bool) -> str:
@@ -316,7 +340,7 @@ class Busy:
 
 
 def test_a_view_is_pushed_ten_times_a_second() -> None:
-    """Also when it is told ever so often that something begins; then it ends, with its thread."""
+    """Also when it is started much more often; then it ends, with its thread."""
     source = Busy()
     view = LiveView(source)
     widget = view.widget
@@ -352,7 +376,7 @@ def test_a_push_is_cheap(demo_server: DemoServer) -> None:
     """Ten a second take less than 2% of a core: 2 ms each."""
     clock = Clock()
     panel, activity, statistics = make_panel(clock)
-    for number in range(FILES):
+    for number in range(MAX_FILE_ROWS):
         key = f"us_stocks_sip/minute_aggs_v1/2024/01/2024-01-{number + 2:02}.csv.gz"
         for event in (DownloadStarted("b", key), SizeKnown("b", key, 20_000_000)):
             activity(event)

@@ -15,9 +15,10 @@ from polars.testing import assert_frame_equal
 from flatnb import DATA_TYPES, FlatSession
 from flatnb.demo import DemoServer
 from flatnb.notebook.debounce import Debouncer
-from flatnb.notebook.picker import Picker, estimate_of
-from flatnb.notebook.picker_calendar import look_of, month_of, preset
-from flatnb.notebook.picker_form import PickerForm, groups
+from flatnb.notebook.picker import Picker
+from flatnb.notebook.picker_calendar import describe_day, month_of, preset
+from flatnb.notebook.picker_estimate import estimate_of
+from flatnb.notebook.picker_form import PickerForm, data_type_groups
 from tests.servers import faults
 from tests.servers.fault_s3 import FaultServer
 from tests.servers.payloads import DAY_KEY, day_csv, gz
@@ -52,9 +53,9 @@ def wait(condition: Callable[[], Any]) -> None:
         time.sleep(0.02)
 
 
-def looks(picker: Picker) -> dict[str, str]:
-    """How the days of the calendar look."""
-    return {day["date"]: day["look"] for month in picker.widget.months for day in month["days"]}
+def kinds(picker: Picker) -> dict[str, str]:
+    """The kinds of the days in the calendar."""
+    return {day["date"]: day["kind"] for month in picker.widget.months for day in month["days"]}
 
 
 def test_the_fields_make_a_call(picker: Picker, session: FlatSession) -> None:
@@ -75,9 +76,9 @@ def test_the_fields_make_a_call(picker: Picker, session: FlatSession) -> None:
     assert picker.widget.message["text"] == "picker.result has 6 rows."
     assert "2 of 2 files" in picker.widget.job["html"]
     # What was loaded is cached by now, and the calendar knows it.
-    wait(lambda: looks(picker)["2024-01-02"] == "cached")
-    assert looks(picker)["2024-01-04"] == "open"
-    wait(lambda: "here already" in picker.widget.estimate["text"])
+    wait(lambda: kinds(picker)["2024-01-02"] == "cached")
+    assert kinds(picker)["2024-01-04"] == "open"
+    wait(lambda: " cached" in picker.widget.estimate["text"])
 
 
 def test_filled_in_from_code(picker: Picker) -> None:
@@ -109,7 +110,13 @@ def test_options_have_fields_of_their_own(picker: Picker) -> None:
     assert picker.result.height > 0
     picker.receive({"action": "set", "name": "strike_to", "value": "many"})
     picker.load()
-    assert "'many' is no number" in picker.widget.message["text"]
+    assert "strike_to='many' is not a number" in picker.widget.message["text"]
+
+
+def test_a_limit_of_zero_is_a_limit() -> None:
+    """Only an empty field is none."""
+    form = PickerForm(data_type="options_daily", strike_to="0", expiry_from=" ")
+    assert form.arguments() == {"strike": (None, 0)}
 
 
 @pytest.mark.parametrize(
@@ -140,7 +147,12 @@ def test_messages_that_make_no_sense(picker: Picker) -> None:
         {"action": "preset", "name": "decade"},
         {"action": "month", "year": 2024, "month": 13},
         {"action": "range", "start": "x", "end": "y"},
+        {"action": "set", "name": "columns", "value": "ticker"},
+        {"action": "month", "year": 1066, "month": 10},
+        {"action": "cancel", "job": "x"},
+        "load",
     ):
+        picker.widget.message = {"kind": "", "text": "", "details": ""}
         picker.receive(message)
         assert picker.widget.message["kind"] == "error"
     assert picker.form == before
@@ -155,6 +167,8 @@ def test_a_cancelled_load(fault_server: FaultServer) -> None:
         picker.receive({"action": "range", "start": "2024-01-02", "end": "2024-01-02"})
         picker.load()
         wait(lambda: picker.widget.job.get("running"))
+        # The fault is for the first GET: a load that is cancelled before it would leave it behind.
+        wait(lambda: any(each.fault for each in fault_server.requests_for(DAY_KEY)))
         job = picker.job
         assert job is not None
         picker.load()
@@ -190,41 +204,41 @@ def test_a_load_that_fails_in_part(fault_server: FaultServer) -> None:
         wait(lambda: picker.widget.message["kind"] == "warning")
         assert "2024-01-04 missing" in picker.widget.message["text"]
         assert picker.error is None
-        wait(lambda: looks(picker)["2024-01-04"] == "missing")
+        wait(lambda: kinds(picker)["2024-01-04"] == "missing")
 
 
 @pytest.mark.parametrize(
-    ("day", "look", "words"),
+    ("day", "kind", "words"),
     [
         ("2024-07-02", "cached", "cached"),
         ("2024-07-03", "open", ""),
         ("2024-07-04", "closed", "Independence Day"),
         ("2024-07-05", "late", "11:00"),
         ("2024-07-06", "closed", "weekend"),
-        ("2024-07-08", "future", "yet to come"),
+        ("2024-07-08", "future", "in the future"),
         ("2024-07-01", "missing", "no file"),
         ("2003-09-09", "before", "before the first day"),
     ],
 )
-def test_what_a_day_is(day: str, look: str, words: str) -> None:
+def test_what_a_day_is(day: str, kind: str, words: str) -> None:
     """By the exchange's calendar, the cache, the listing and the clock: a Friday at noon."""
     statuses = {date(2024, 7, 2): "cached", date(2024, 7, 1): "missing"}
-    found = look_of(date.fromisoformat(day), STOCKS, statuses, NOW)
-    assert found[0] == look
+    found = describe_day(date.fromisoformat(day), STOCKS, statuses, NOW)
+    assert found[0] == kind
     assert words in found[1]
 
 
 def test_days_that_only_a_listing_tells() -> None:
-    """Crypto trades on Saturdays; a day without a file is no day of it."""
+    """Crypto trades on Saturdays; a day without a file is a closed one."""
     saturday, sunday = date(2024, 6, 29), date(2024, 6, 30)
-    assert look_of(saturday, CRYPTO, None, NOW)[0] == "open"
+    assert describe_day(saturday, CRYPTO, None, NOW)[0] == "open"
     statuses = {saturday: "to download"}
-    assert look_of(saturday, CRYPTO, statuses, NOW)[0] == "open"
-    assert look_of(sunday, CRYPTO, statuses, NOW) == ("closed", "no file")
+    assert describe_day(saturday, CRYPTO, statuses, NOW)[0] == "open"
+    assert describe_day(sunday, CRYPTO, statuses, NOW) == ("closed", "no file")
 
 
 def test_a_month() -> None:
-    """Its days under their weekdays, with words for who does not see."""
+    """Its days under their weekdays, with labels for screen readers."""
     month = month_of(2024, 7, STOCKS, None, NOW)
     assert (month["title"], month["lead"], len(month["days"])) == ("July 2024", 0, 31)
     third, fifth = month["days"][2], month["days"][4]
@@ -248,6 +262,15 @@ def test_presets_end_on_the_last_published_day(name: str, first: str) -> None:
     assert preset(name, NOW) == (date.fromisoformat(first), date(2024, 7, 3))
 
 
+@pytest.mark.parametrize(
+    ("now", "first"), [("2024-07-31", "2023-07-31"), ("2024-03-01", "2023-03-01")]
+)
+def test_a_year_before_the_end_of_a_month(now: str, first: str) -> None:
+    """A whole year up to the day before, which is the last published one; also to 29 February."""
+    noon = datetime.fromisoformat(f"{now}T12:00").replace(tzinfo=NEW_YORK)
+    assert preset("year", noon)[0] == date.fromisoformat(first)
+
+
 def test_typed_dates_turn_the_calendar(picker: Picker) -> None:
     """To the month of the date; a preset too, and the arrows."""
     picker.receive({"action": "set", "name": "end", "value": "2023-05-10"})
@@ -256,15 +279,17 @@ def test_typed_dates_turn_the_calendar(picker: Picker) -> None:
     assert [month["title"] for month in picker.widget.months] == ["December 2023", "January 2024"]
     picker.receive({"action": "preset", "name": "day"})
     assert picker.form.start == picker.form.end
-    assert picker.form.end in looks(picker)
+    assert picker.form.end in kinds(picker)
 
 
 def test_all_data_types_are_offered() -> None:
-    """By asset class, each with what it holds."""
-    offered = {item["name"]: item["holds"] for group in groups() for item in group["items"]}
+    """By asset class, each with what its files contain."""
+    offered = {
+        item["name"]: item["contents"] for group in data_type_groups() for item in group["items"]
+    }
     assert set(offered) >= set(DATA_TYPES)
     assert all(offered.values())
-    assert [group["group"] for group in groups()][:2] == ["Stocks", "Options"]
+    assert [group["group"] for group in data_type_groups()][:2] == ["Stocks", "Options"]
 
 
 def test_a_lot_is_warned_of(session: FlatSession) -> None:
@@ -280,14 +305,14 @@ def test_a_session_in_a_variable_of_another_name() -> None:
     assert PickerForm(start="a", end="b").code("s") == 'df = s.load("stocks_daily", "a", "b")'
 
 
-def test_only_the_latest_wish_is_done() -> None:
-    """After a pause; what came in between never begins, and the thread ends."""
+def test_only_the_latest_submission_runs() -> None:
+    """After a pause; what was submitted before it never starts, and the thread ends."""
     latest, done = Debouncer(quiet_s=0.05), []
     for n in range(5):
-        latest.submit(lambda n=n: done.append(n))
+        latest.submit(lambda is_current, n=n: done.append(n))
     wait(lambda: latest.is_idle)
     assert done == [4]
-    latest.submit(lambda: done.append(5))
+    latest.submit(lambda is_current: done.append(5))
     wait(lambda: latest.is_idle)
     assert done == [4, 5]
 

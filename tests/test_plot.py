@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from flatnb import FlatSession
 from flatnb.demo import DemoServer
-from flatnb.notebook.plot import CANDLES, candles_of
+from flatnb.notebook.plot import MAX_CANDLES, candles_of
 
 PNG = b"\x89PNG\r\n"
 
@@ -49,20 +49,20 @@ def test_many_bars_become_fewer_candles(session: FlatSession) -> None:
     """First open, highest high, lowest low, last close, all the volume."""
     frame = session.load("stocks_minute", "2024-01-02", "2024-01-02", symbols="AAPL")
     candles = candles_of(frame)
-    assert len(frame) > CANDLES >= len(candles)
+    assert len(frame) > MAX_CANDLES >= len(candles)
     assert candles["volume"].sum() == frame["volume"].sum()
     assert (candles["high"].max(), candles["low"].min()) == (
         frame["high"].max(),
         frame["low"].min(),
     )
     assert (candles["open"][0], candles["close"][-1]) == (frame["open"][0], frame["close"][-1])
-    each = -(-len(frame) // CANDLES)
+    each = -(-len(frame) // MAX_CANDLES)
     assert candles["close"][0] == frame["close"][each - 1]
     assert f"each candle is {each} bars" in session.plot(frame).axes[0].get_title("left")
 
 
 def test_what_cannot_be_drawn_is_named(session: FlatSession) -> None:
-    """A symbol that is not there, one of several not chosen, columns left out."""
+    """A symbol that the frame does not have, one of several not chosen, columns not loaded."""
     frame = session.load("stocks_daily", "2024-01-02", "2024-01-02", symbols=["AAPL", "MSFT"])
     with pytest.raises(ValueError, match=r"symbol='aapl'.*'AAPL', 'MSFT'"):
         session.plot(frame, "aapl")

@@ -1,24 +1,24 @@
-"""A synthetic market, and the local S3 server that serves it: nothing here is market data.
+"""A synthetic market, and a local S3 server that serves it: nothing here is market data.
 
-`DemoMarket` makes the files' rows and `DemoServer` lays them out as the vendor's bucket does, so
+`DemoMarket` generates the files' rows and `DemoServer` serves them under the vendor's keys, so
 that flatnb can be tried and tested without credentials. Both need the ``demo`` extra.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .market import DemoMarket
+    from .demo_market import DemoMarket
     from .server import DemoServer
 
 __all__ = ["DemoMarket", "DemoServer"]
 
 
-def __getattr__(name: str) -> Any:
-    # Importing the package must not load numpy, polars and moto.
+def __getattr__(name: str) -> type[DemoMarket] | type[DemoServer]:
+    # Importing the package must not load numpy, polars and moto (0.5 s; moto is optional).
     if name == "DemoMarket":
-        from .market import DemoMarket
+        from .demo_market import DemoMarket
 
         return DemoMarket
     if name == "DemoServer":

@@ -1,9 +1,9 @@
-"""Bars as whole numbers, and their table in the vendor's columns."""
+"""Bars as integer arrays, and their table in the vendor's columns."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import polars as pl
@@ -12,18 +12,23 @@ from numpy.typing import NDArray
 from .noise import Ints
 
 PRICE_UNITS = 10_000
-"""Prices are whole numbers of 1/100 cent, the finest price in the files."""
-SHARE_UNITS = 1_000_000
-"""Volumes are whole numbers of a millionth of a share, so that parts add up to their whole."""
+"""Price units per dollar: prices are integers of 1/100 cent, the finest step in the files."""
 
-# Below this many trades a bar's high and low are its open and close, so that as many minute bars
-# can always show all four of them.
+SHARE_UNITS = 1_000_000
+"""Volume units per share: the files have six decimals, and integers add up exactly."""
+
 TRADES_FOR_RANGE = 12
+"""A bar of fewer trades has no prices beyond its open and close.
+
+Its minute bars may be too few to have a separate high and low.
+"""
+
+Index: TypeAlias = "int | slice | NDArray[np.intp] | tuple[slice, int | None]"
 
 
 @dataclass(frozen=True)
 class Bars:
-    """Bars, as arrays of one shape."""
+    """Bars, as arrays of the same shape; prices in `PRICE_UNITS`, volumes in `SHARE_UNITS`."""
 
     volume: Ints
     open: Ints
@@ -32,13 +37,13 @@ class Bars:
     low: Ints
     transactions: Ints
 
-    def __getitem__(self, index: Any) -> Bars:
+    def __getitem__(self, index: Index) -> Bars:
         arrays = {field.name: getattr(self, field.name) for field in fields(self)}
         return Bars(**{name: array[index] for name, array in arrays.items()})
 
 
 def make_bars(volume: Ints, prices: tuple[Ints, Ints, Ints, Ints], transactions: Ints) -> Bars:
-    """Bars whose ``(open, close, high, low)`` fit each other and the number of trades."""
+    """Bars whose ``prices`` (open, close, high, low) agree with each other and the trades."""
     open_, close, high, low = prices
     open_ = np.where(transactions == 1, close, open_)
     top, bottom = np.maximum(open_, close), np.minimum(open_, close)
@@ -49,11 +54,17 @@ def make_bars(volume: Ints, prices: tuple[Ints, Ints, Ints, Ints], transactions:
 
 
 def to_table(tickers: pl.Series, owner: NDArray[np.intp], bars: Bars, start: Ints) -> pl.DataFrame:
-    """The table of a file; row ``i`` belongs to ``tickers[owner[i]]``.
+    """The table of a file.
 
-    Division by a power of ten gives the float nearest to the decimal number, which is what
-    parsing the number's text gives.
+    Parameters
+    ----------
+    owner
+        For each row the index of its ticker.
+    start
+        For each row its ``window_start``, Unix nanoseconds.
     """
+    # Division by a power of ten rounds to the float nearest to the decimal number (IEEE 754),
+    # which is what parsing the number's text gives.
     return pl.DataFrame(
         {
             "ticker": tickers.gather(owner),

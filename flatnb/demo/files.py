@@ -12,9 +12,10 @@ from isal import isal_zlib
 from ..market.data_types import DataType
 
 DECIMALS_SINCE = date(2026, 2, 23)
-"""The first day whose stock files write six decimals in volumes and prices."""
+"""The first day whose stock files have six decimals in volumes and prices."""
 
-# Headers have changed over the years. What changed is the vendor's, when it did is invented.
+# Headers have changed over the years. The columns are the vendor's; the day of the change is
+# invented.
 _OLD_HEADERS_UNTIL = date(2024, 1, 1)
 _ONLY_OLD = {
     "options_trades": {"participant_timestamp"},
@@ -40,26 +41,26 @@ def header_of(data_type: DataType, day: date) -> list[str]:
 
 
 def has_decimals(data_type: str, day: date) -> bool:
-    """Whether a file writes six decimals: stocks' bars and trades do of late, others do not."""
+    """Whether a file has six decimals: stocks' bars and trades since `DECIMALS_SINCE`."""
     return data_type in _WITH_DECIMALS and day >= DECIMALS_SINCE
 
 
 def to_csv(table: pl.DataFrame, *, decimals: bool) -> bytes:
-    """The CSV of a table: ``115.030000`` with decimals, else shortest (``8``, ``29.5``)."""
+    """The CSV of a table: ``115.030000`` with decimals, else the shortest (``8``, ``29.5``)."""
     numbers = cs.float()
     if decimals:
-        # The same text as float_precision=6 gives, in half the time.
+        # The same text as write_csv(float_precision=6), in half the time.
         table = table.with_columns(numbers.cast(pl.Decimal(18, 6)))
     else:
         table = table.with_columns(numbers.cast(pl.String).str.strip_suffix(".0"))
     out = BytesIO()
-    lists = "conditions" in table.columns
-    # Where no cell has a comma, looking for such takes time.
-    table.write_csv(out, quote_style="necessary" if lists else "never", null_value="")
+    has_lists = "conditions" in table.columns
+    # Only lists of conditions contain commas; searching the other files for them takes time.
+    table.write_csv(out, quote_style="necessary" if has_lists else "never", null_value="")
     return out.getvalue()
 
 
 def to_gzip(text: bytes) -> bytes:
-    """The text compressed, without a time stamp: the same text gives the same bytes."""
-    # zlib takes ten times as long, and makes files a tenth smaller.
+    """The text compressed, without a time stamp, so that the same text gives the same bytes."""
+    # zlib takes ten times as long for files that are a tenth smaller.
     return bytes(isal_zlib.compress(text, 2, _GZIP_WINDOW_BITS))

@@ -1,31 +1,34 @@
 """Session bars → minute bars that add up to them exactly.
 
-The day is drawn first and then split, so that a day file costs nothing of its minute file, and
-agrees with it by construction: trades and volume are shares of a whole number, and the price
-path is bent to start, end, peak and bottom where the session's bar says.
+The session is generated first and then split, so that a day file needs no minute file and agrees
+with it by construction: trades and volume are parts of an integer, and the price path is scaled to
+the open, close, high and low of the session's bar.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .bars import PRICE_UNITS, SHARE_UNITS, TRADES_FOR_RANGE, Bars
 from .noise import Flags, Floats, Ints, Keys, chunks, derive, mix, normal, uniform
-from .sessions import Layout
+from .trading_hours import DayLayout
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 CENT = PRICE_UNITS // 100
 HALF_CENT = CENT // 2
-# The arrays of so many owners are a few MB, and so stay in the CPU's cache.
+# Owners per block: their arrays are a few MB, which fit into the CPU's cache.
 _BLOCK = 1024
-_QUIET = 48
+# Up to so many trades are placed one by one; more are distributed over the minutes.
+_FEW_TRADES = 48
 
-# A minute's share of the trades is drawn from a heavy-tailed distribution, as trades come in
-# bursts: -log(u)**1.5 for each 16-bit u. The constant keeps liquid tickers from missing minutes.
+# A minute's part of the trades has a heavy-tailed distribution, as trades come in bursts:
+# -log(u)**1.5 for each 16-bit u. The constant keeps liquid tickers from having empty minutes.
 _BURSTS = 0.2 + (-np.log((np.arange(65536) + 0.5) / 65536)) ** 1.5
 
 _ACTIVITY, _ROWS = range(2)
@@ -38,7 +41,7 @@ class MinuteBars:
     Attributes
     ----------
     owner
-        Which of the session bars' owners each row belongs to.
+        For each row the index of its session bars' row: its ticker or contract.
     minute
         Minutes since midnight in exchange time.
     bars
@@ -51,8 +54,8 @@ class MinuteBars:
 
 
 @dataclass(frozen=True)
-class Grain:
-    """How fine the numbers of each owner are.
+class Precision:
+    """The smallest steps of each owner's prices and volumes.
 
     Attributes
     ----------
@@ -61,7 +64,7 @@ class Grain:
     fractional
         Whether fractions of a share are traded.
     sub_penny
-        Whether some trades print between two ticks.
+        Whether some trades have prices between two ticks.
     """
 
     tick: Ints
@@ -69,9 +72,17 @@ class Grain:
     sub_penny: bool
 
 
-def split(sessions: Bars, layout: Layout, keys: Keys, grain: Grain) -> MinuteBars:
-    """Minute bars of ``sessions``, whose arrays have a row an owner and a column a session."""
-    parts = list(_split_blocks(sessions, layout, keys, grain))
+def split(sessions: Bars, layout: DayLayout, keys: Keys, precision: Precision) -> MinuteBars:
+    """Minute bars of session bars.
+
+    Parameters
+    ----------
+    sessions
+        Arrays with a row for each owner and a column for each session of the layout.
+    keys
+        A random key for each owner.
+    """
+    parts = list(_split_blocks(sessions, layout, keys, precision))
     if len(parts) == 1:
         return parts[0]
     names = [field.name for field in fields(Bars)]
@@ -83,29 +94,34 @@ def split(sessions: Bars, layout: Layout, keys: Keys, grain: Grain) -> MinuteBar
     )
 
 
-def _split_blocks(sessions: Bars, layout: Layout, keys: Keys, grain: Grain) -> Iterator[MinuteBars]:
+def _split_blocks(
+    sessions: Bars, layout: DayLayout, keys: Keys, precision: Precision
+) -> Iterator[MinuteBars]:
     for start in range(0, max(len(keys), 1), _BLOCK):
         block = slice(start, start + _BLOCK)
-        part = Grain(grain.tick[block], grain.fractional[block], grain.sub_penny)
+        part = Precision(precision.tick[block], precision.fractional[block], precision.sub_penny)
         minutes = _split_block(sessions[block], layout, keys[block], part)
         yield MinuteBars(minutes.owner + start, minutes.minute, minutes.bars)
 
 
-def _split_block(sessions: Bars, layout: Layout, keys: Keys, grain: Grain) -> MinuteBars:
+def _split_block(sessions: Bars, layout: DayLayout, keys: Keys, precision: Precision) -> MinuteBars:
     owner, column, count = _trades(sessions.transactions, layout, keys)
     runs = _Runs.of(owner * len(layout.lengths) + layout.session_of[column], sessions)
     row_keys = derive(derive(keys, _ROWS)[owner], column)
     noise = chunks(mix(row_keys)) / 65536.0
-    step = _price_steps(grain.tick[owner], noise[:, 2], grain.sub_penny)
+    step = _price_steps(precision.tick[owner], noise[:, 2], precision.sub_penny)
     path = _price_path(runs, normal(row_keys))
     open_, close, high, low = _prices(runs, count, path, step, noise)
-    volume = _volumes(runs, count, noise[:, 3], grain.fractional[owner])
+    volume = _volumes(runs, count, noise[:, 3], precision.fractional[owner])
     bars = Bars(volume, open_, close, high, low, count)
     return MinuteBars(owner, layout.first_minute + column, bars)
 
 
-def _trades(transactions: Ints, layout: Layout, keys: Keys) -> tuple[Ints, Ints, Ints]:
-    """The minutes with trades, as owner, column and count; a session's counts add up."""
+def _trades(transactions: Ints, layout: DayLayout, keys: Keys) -> tuple[Ints, Ints, Ints]:
+    """The minutes with trades, as owner, column and count.
+
+    The counts of a session's minutes add up to its transactions.
+    """
     columns = sum(layout.lengths)
     cells, counts = [], []
     start = 0
@@ -113,8 +129,8 @@ def _trades(transactions: Ints, layout: Layout, keys: Keys) -> tuple[Ints, Ints,
         total = transactions[:, session]
         activity = layout.activity[start : start + length]
         session_keys = derive(keys, _ACTIVITY, session)
-        for place in (_busy_minutes, _quiet_minutes):
-            owner, minute, count = place(total, activity, session_keys)
+        for distribute in (_minutes_of_many_trades, _minutes_of_few_trades):
+            owner, minute, count = distribute(total, activity, session_keys)
             cells.append(owner * columns + start + minute)
             counts.append(count)
         start += length
@@ -124,9 +140,9 @@ def _trades(transactions: Ints, layout: Layout, keys: Keys) -> tuple[Ints, Ints,
     return owner, column, np.concatenate(counts)[order].astype(np.int64)
 
 
-def _busy_minutes(total: Ints, activity: Floats, keys: Keys) -> tuple[Ints, Ints, Ints]:
-    """Owners of many trades: each minute gets its share of them, rounded."""
-    busy = np.flatnonzero(total > _QUIET)
+def _minutes_of_many_trades(total: Ints, activity: Floats, keys: Keys) -> tuple[Ints, Ints, Ints]:
+    """Owners with many trades: each minute gets its part of them, rounded."""
+    busy = np.flatnonzero(total > _FEW_TRADES)
     keys, total = keys[busy], total[busy, None]
     words = derive(keys[:, None], np.arange(-(-len(activity) // 4)))
     bursts = chunks(words).reshape(len(busy), 4 * words.shape[1])[:, : len(activity)]
@@ -140,9 +156,9 @@ def _busy_minutes(total: Ints, activity: Floats, keys: Keys) -> tuple[Ints, Ints
     return busy[row], minute, counts[row, minute]
 
 
-def _quiet_minutes(total: Ints, activity: Floats, keys: Keys) -> tuple[Ints, Ints, Ints]:
-    """Owners of few trades: each trade falls into a minute on its own."""
-    total = np.where(total > _QUIET, 0, total)
+def _minutes_of_few_trades(total: Ints, activity: Floats, keys: Keys) -> tuple[Ints, Ints, Ints]:
+    """Owners with few trades: the minute of each trade is drawn on its own."""
+    total = np.where(total > _FEW_TRADES, 0, total)
     owner = np.repeat(np.arange(len(total)), total)
     trade = np.arange(len(owner)) - np.repeat(np.cumsum(total) - total, total)
     chances = np.cumsum(activity) / activity.sum()
@@ -155,7 +171,7 @@ def _quiet_minutes(total: Ints, activity: Floats, keys: Keys) -> tuple[Ints, Int
 
 @dataclass(frozen=True)
 class _Runs:
-    """The rows of each session of each owner: consecutive, and with one session bar."""
+    """The rows of each session of each owner: consecutive, and with the same session bar."""
 
     starts: NDArray[np.intp]
     lengths: NDArray[np.intp]
@@ -172,20 +188,20 @@ class _Runs:
     def ends(self) -> NDArray[np.intp]:
         return self.starts + self.lengths - 1
 
-    def spread(self, values: NDArray[Any]) -> NDArray[Any]:
-        """One value a run → one value a row."""
+    def per_row(self, values: NDArray[Scalar]) -> NDArray[Scalar]:
+        """One value for each run → one value for each row."""
         return np.repeat(values, self.lengths)
 
 
 def _volumes(runs: _Runs, count: Ints, noise: Floats, fractional: Flags) -> Ints:
-    """Every trade has a share or, of the others, what falls to its minute by chance."""
+    """Every trade has at least one share; the other shares are distributed at random."""
     volume = runs.bars.volume
     free = volume // SHARE_UNITS - runs.bars.transactions
     weights = np.cumsum(count * (0.3 + noise))
     before = np.append(0.0, weights)[runs.starts]
-    share = weights - runs.spread(before)
-    share /= runs.spread(weights[runs.ends] - before)
-    so_far = (share * runs.spread(free)).astype(np.int64)
+    share = weights - runs.per_row(before)
+    share /= runs.per_row(weights[runs.ends] - before)
+    so_far = (share * runs.per_row(free)).astype(np.int64)
     so_far[runs.ends] = free
     so_far *= SHARE_UNITS
     so_far += _fractions(runs, volume % SHARE_UNITS, (count > 2) & fractional, share)
@@ -195,15 +211,15 @@ def _volumes(runs: _Runs, count: Ints, noise: Floats, fractional: Flags) -> Ints
 
 
 def _fractions(runs: _Runs, final: Ints, drawn: Flags, chance: Floats) -> Ints:
-    """The part of a share in the volume so far: new where drawn, ``final`` at a run's end.
+    """The fraction of a share in the cumulated volume: ``final`` at the end of each run.
 
-    Minutes of one or two trades seldom have a fraction.
+    It changes in the rows that are ``drawn``: minutes of one or two trades rarely have fractions.
     """
     drawn[runs.ends[final > 0]] |= ~np.logical_or.reduceat(drawn, runs.starts)[final > 0]
     rows = np.where(drawn, np.arange(len(drawn)), -1)
     latest = np.maximum.accumulate(rows)
     fractions = np.where(drawn, (chance * 7919e6).astype(np.int64) % SHARE_UNITS, 0)
-    own = latest >= runs.spread(runs.starts)
+    own = latest >= runs.per_row(runs.starts)
     last = runs.ends[own[runs.ends]]
     fractions[latest[last]] = final[own[runs.ends]]
     return np.where(own, fractions[latest], 0)
@@ -216,32 +232,35 @@ def _price_steps(tick: Ints, noise: Floats, sub_penny: bool) -> Ints:
 
 
 def _price_path(runs: _Runs, moves: Floats) -> Floats:
-    """Each row's close as a float: a Brownian bridge between the bar's open and close …"""
+    """Each row's close as a float: a Brownian bridge between the session bar's open and close.
+
+    `_fit_to_range` then scales it to the bar's high and low.
+    """
     bars = runs.bars
-    place = np.arange(1, len(moves) + 1) - runs.spread(runs.starts)
-    elapsed = place / runs.spread(runs.lengths)
+    place = np.arange(1, len(moves) + 1) - runs.per_row(runs.starts)
+    elapsed = place / runs.per_row(runs.lengths)
     steps = np.cumsum(moves)
     before = np.append(0.0, steps)[runs.starts]
-    bridge = steps - runs.spread(before)
-    bridge -= elapsed * runs.spread(steps[runs.ends] - before)
-    bridge *= runs.spread(0.5 * (bars.high - bars.low) / np.sqrt(runs.lengths))
-    bridge += elapsed * runs.spread(bars.close - bars.open)
-    bridge += runs.spread(bars.open)
-    return _bend(runs, bridge)
+    bridge = steps - runs.per_row(before)
+    bridge -= elapsed * runs.per_row(steps[runs.ends] - before)
+    bridge *= runs.per_row(0.5 * (bars.high - bars.low) / np.sqrt(runs.lengths))
+    bridge += elapsed * runs.per_row(bars.close - bars.open)
+    bridge += runs.per_row(bars.open)
+    return _fit_to_range(runs, bridge)
 
 
-def _bend(runs: _Runs, path: Floats) -> Floats:
-    """… stretched above the higher and below the lower of the two, to reach high and low."""
+def _fit_to_range(runs: _Runs, path: Floats) -> Floats:
+    """Scale the parts of a path above and below open and close, so that it has high and low."""
     bars = runs.bars
     upper, lower = np.maximum(bars.open, bars.close), np.minimum(bars.open, bars.close)
     reach_up = np.maximum.reduceat(path, runs.starts) - upper
     reach_down = lower - np.minimum.reduceat(path, runs.starts)
     stretch_up = (bars.high - upper) / np.where(reach_up > 0, reach_up, np.inf)
     stretch_down = (lower - bars.low) / np.where(reach_down > 0, reach_down, np.inf)
-    above = np.maximum(path - runs.spread(upper), 0.0)
-    below = np.maximum(runs.spread(lower) - path, 0.0)
-    path += above * runs.spread(stretch_up - 1)
-    path -= below * runs.spread(stretch_down - 1)
+    above = np.maximum(path - runs.per_row(upper), 0.0)
+    below = np.maximum(runs.per_row(lower) - path, 0.0)
+    path += above * runs.per_row(stretch_up - 1)
+    path -= below * runs.per_row(stretch_down - 1)
     return path
 
 
@@ -250,31 +269,32 @@ def _prices(
 ) -> tuple[Ints, Ints, Ints, Ints]:
     """Open, close, high and low of each row; one trade has one price, two have two."""
     bars = runs.bars
-    top, bottom = runs.spread(bars.high), runs.spread(bars.low)
+    top, bottom = runs.per_row(bars.high), runs.per_row(bars.low)
     few, single = count < 4, count == 1
     peaks, troughs = _turning_rows(runs, path, count)
 
     close = np.rint(path / step).astype(np.int64) * step
     np.clip(close, bottom, top, out=close)
     opening = runs.starts[single[runs.starts]]
-    close[opening] = runs.spread(bars.open)[opening]
+    close[opening] = runs.per_row(bars.open)[opening]
     close[runs.ends] = bars.close
     for rows, limit in ((peaks, top), (troughs, bottom)):
-        forced = rows[few[rows]]
-        close[forced] = limit[forced]
+        few_rows = rows[few[rows]]
+        close[few_rows] = limit[few_rows]
 
-    reach = runs.spread((bars.high - bars.low) / np.sqrt(runs.lengths)) / step
+    # A random walk of n steps has a range of about sqrt(n) times that of one step.
+    minute_range = runs.per_row((bars.high - bars.low) / np.sqrt(runs.lengths)) / step
     open_ = np.roll(close, 1)
-    open_ += np.rint((noise[:, 0] - noise[:, 1]) * 0.15 * reach).astype(np.int64) * step
+    open_ += np.rint((noise[:, 0] - noise[:, 1]) * 0.15 * minute_range).astype(np.int64) * step
     np.clip(open_, bottom, top, out=open_)
     open_[runs.starts] = bars.open
     open_[single] = close[single]
 
-    reach[count < 3] = 0.0
+    minute_range[count < 3] = 0.0
     high = np.maximum(open_, close)
-    high += np.rint(noise[:, 0] ** 2 * 0.7 * reach).astype(np.int64) * step
+    high += np.rint(noise[:, 0] ** 2 * 0.7 * minute_range).astype(np.int64) * step
     low = np.minimum(open_, close)
-    low -= np.rint(noise[:, 1] ** 2 * 0.7 * reach).astype(np.int64) * step
+    low -= np.rint(noise[:, 1] ** 2 * 0.7 * minute_range).astype(np.int64) * step
     np.minimum(high, top, out=high)
     np.maximum(low, bottom, out=low)
     high[peaks] = top[peaks]
@@ -285,11 +305,11 @@ def _prices(
 def _turning_rows(
     runs: _Runs, path: Floats, count: Ints
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The row of each run that must show its high, and the one that must show its low.
+    """The row of each run that has its high, and the one that has its low.
 
-    Sessions of few trades need none: their high and low are their open and close. With up to
-    three rows the busiest one (it has four trades or more) shows both; else one of the rows
-    between the first and the last each.
+    Sessions of few trades need neither: their high and low are their open and close. With up to
+    three rows the one with most trades (four or more) has both; with more rows each is one of
+    those between the first and the last.
     """
     wide = runs.bars.transactions >= TRADES_FOR_RANGE
     long = runs.lengths > 3
@@ -298,17 +318,17 @@ def _turning_rows(
     inner[runs.starts] = inner[runs.ends] = -np.inf
     peaks = _first_rows(runs, inner, np.maximum.reduceat(inner, runs.starts))[wide & long]
     inner[runs.starts] = inner[runs.ends] = np.inf
-    # A tie of both would need equal floats; peaks are taken away all the same.
+    # A row that is a peak must not be the trough as well, even if the path is constant.
     inner[peaks] = np.inf
     troughs = _first_rows(runs, inner, np.minimum.reduceat(inner, runs.starts))[wide & long]
     return np.concatenate([busiest, peaks]), np.concatenate([busiest, troughs])
 
 
-def _first_rows(runs: _Runs, values: NDArray[Any], wanted: NDArray[Any]) -> NDArray[np.intp]:
-    """For each run the first row that has its wanted value."""
-    rows = np.flatnonzero(values == runs.spread(wanted))
-    run = runs.spread(np.arange(len(runs.starts)))[rows]
+def _first_rows(runs: _Runs, values: NDArray[Scalar], wanted: NDArray[Scalar]) -> NDArray[np.intp]:
+    """For each run the first row that has the wanted value."""
+    rows = np.flatnonzero(values == runs.per_row(wanted))
+    run = runs.per_row(np.arange(len(runs.starts)))[rows]
     found = np.zeros(len(runs.starts), np.intp)
-    # Of several assignments to one place the last one stays.
+    # numpy keeps the last of several assignments to one index, so the first row comes last.
     found[run[::-1]] = rows[::-1]
     return found

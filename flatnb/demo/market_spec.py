@@ -1,6 +1,7 @@
-"""The markets beside stocks and options: indices, forex, crypto and the futures' venues.
+"""The markets beside stocks and options: indices, forex, crypto and the futures exchanges.
 
-Their bars are drawn as those of stocks are, on other hours and days, and in finer prices.
+Their bars are generated as those of stocks are, in other hours, on other days and with finer
+prices.
 """
 
 from __future__ import annotations
@@ -16,22 +17,23 @@ import polars as pl
 
 from ..market import calendar
 from .bars import PRICE_UNITS, to_table
-from .intraday import Grain, split
-from .sessions import EXCHANGE_TIME, MINUTE_NS, REGULAR, Layout, midnight_ns, option_layout
+from .intraday import Precision, split
 from .stocks import make_stock_day
+from .trading_hours import EXCHANGE_TIME, MINUTE_NS, REGULAR, DayLayout, midnight_ns, option_layout
 from .universe import Universe, make_universe
 
 _UTC = ZoneInfo("UTC")
 _DAY_MINUTES = 24 * 60
-# The electronic session of a day begins at 18:00 in New York on the evening before.
+# CME Globex: the session of a day starts at 18:00 in New York on the evening before and lasts
+# 23 hours.
 _FUTURES_OPEN, _FUTURES_MINUTES = time(18), 23 * 60
 _CLOSED_TO_FUTURES = frozenset({"New Year's Day", "Good Friday", "Christmas Day"})
 _FUTURES_EXCHANGE = 4  # invented
-_QUARTERS = "HMUZ"
+_QUARTERS = "HMUZ"  # the futures month codes of March, June, September and December
 
 
-def _every_minute(length: int) -> Layout:
-    return Layout(0, (length,), np.ones(length))
+def _every_minute(length: int) -> DayLayout:
+    return DayLayout(0, (length,), np.ones(length))
 
 
 def _weekday(day: date) -> bool:
@@ -44,16 +46,24 @@ def _futures_day(day: date) -> bool:
 
 @dataclass(frozen=True)
 class MarketSpec:
-    """One market.
+    """A market beside stocks and options.
 
     Attributes
     ----------
     specs
-        ``ticker/price/thousands of trades``, the prices multiplied by ``scale``.
+        ``ticker/price/thousands of trades`` of each ticker; prices in the files' unit, multiplied
+        by ``scale``.
     is_open
-        Whether it has files for a day.
+        Whether the market has files for a day.
     scale
-        The files' prices are so many times smaller than the drawn ones, so that much finer.
+        The factor between generated prices and those in the files, which have so much finer
+        steps.
+    futures
+        Whether it has futures contracts: a session from the evening before, and the columns of
+        futures files.
+    around_the_clock
+        Whether it trades all day; if not, in the hours of options. Futures have hours of their
+        own.
     """
 
     specs: str
@@ -70,7 +80,7 @@ _FUTURES_SPECS = {
     "us_futures_nymex": "CL/72/120 HO/255/20 NG/2.6/60 RB/212/20",
 }
 
-WORLDS = {
+MARKET_SPECS = {
     "us_indices": MarketSpec(
         "I:COMP/15000/9 I:DJI/37700/9 I:NDX/16800/9 I:RUT/2020/9 I:SPX/4750/9 I:VIX/13.2/9",
         calendar.is_trading_day,
@@ -92,46 +102,48 @@ WORLDS = {
         for root, specs in _FUTURES_SPECS.items()
     },
 }
-"""Root in the bucket → market."""
+"""The folder in the bucket → its market."""
 
 
 class OtherMarket:
-    """The bars of one of these markets."""
+    """The bars of the market that a `MarketSpec` describes."""
 
     def __init__(self, spec: MarketSpec, seed: int) -> None:
-        self._world = spec
+        self._spec = spec
         self._seed = seed
 
     @cached_property
     def _universe(self) -> Universe:
-        return make_universe(self._world.specs.split(), self._seed)
+        return make_universe(self._spec.specs.split(), self._seed)
 
     def bars(self, day: date, *, minutes: bool) -> pl.DataFrame:
-        """The rows of a day, with the columns of stocks' bars and those of futures besides."""
+        """The rows of a day: the columns of stocks' bars and, for futures, their own as well."""
         universe = self._universe
         stocks = make_stock_day(universe, day)
         regular = stocks.sessions[:, REGULAR]
         if minutes:
-            every = Grain(stocks.grain.tick, stocks.grain.fractional, sub_penny=True)
-            split_bars = split(regular[:, None], self._layout(day), stocks.keys, every)
+            precision = Precision(
+                stocks.precision.tick, stocks.precision.fractional, sub_penny=True
+            )
+            split_bars = split(regular[:, None], self._layout(day), stocks.keys, precision)
             owner, bars = split_bars.owner, split_bars.bars
             start = self._opening_ns(day) + split_bars.minute * MINUTE_NS
         else:
             owner = np.flatnonzero(regular.transactions)
             bars, start = regular[owner], np.full(len(owner), self._opening_ns(day))
-        return self._dressed(to_table(self._tickers(day), owner, bars, start), day)
+        return self._add_market_columns(to_table(self._tickers(day), owner, bars, start), day)
 
-    def _layout(self, day: date) -> Layout:
-        if self._world.futures:
+    def _layout(self, day: date) -> DayLayout:
+        if self._spec.futures:
             return _every_minute(_FUTURES_MINUTES)
-        if self._world.around_the_clock:
+        if self._spec.around_the_clock:
             return _every_minute(_DAY_MINUTES)
         return option_layout(day)
 
     def _opening_ns(self, day: date) -> int:
-        if self._world.futures:
+        if self._spec.futures:
             opening = datetime.combine(day - timedelta(1), _FUTURES_OPEN, EXCHANGE_TIME)
-        elif self._world.around_the_clock:
+        elif self._spec.around_the_clock:
             opening = datetime.combine(day, time(), _UTC)
         else:
             return midnight_ns(day)
@@ -139,21 +151,21 @@ class OtherMarket:
 
     def _tickers(self, day: date) -> pl.Series:
         tickers = self._universe.tickers
-        if not self._world.futures:
+        if not self._spec.futures:
             return tickers
         # The contract of the next quarter's month: ESH4 is that of March 2024.
         months = (day.month + 2) // 3
         return tickers + f"{_QUARTERS[months - 1]}{day.year % 10}"
 
-    def _dressed(self, table: pl.DataFrame, day: date) -> pl.DataFrame:
-        if self._world.scale > 1:
-            # numpy divides; polars multiplies with the inverse, which is off in the last digit.
-            units = PRICE_UNITS * self._world.scale
+    def _add_market_columns(self, table: pl.DataFrame, day: date) -> pl.DataFrame:
+        if self._spec.scale > 1:
+            # numpy divides; polars multiplies by the inverse, which differs in the last digit.
+            units = PRICE_UNITS * self._spec.scale
             table = table.with_columns(
                 pl.Series(name, np.rint(table[name].to_numpy() * PRICE_UNITS) / units)
                 for name in ("open", "close", "high", "low")
             )
-        if self._world.futures:
+        if self._spec.futures:
             table = table.with_columns(
                 pl.lit(_FUTURES_EXCHANGE).alias("exchange"),
                 pl.lit(day.isoformat()).alias("session_end_date"),

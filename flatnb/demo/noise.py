@@ -1,13 +1,11 @@
-"""Randomness without state: every random number is a hash of what it is for.
+"""Random numbers without state: each is a hash of its purpose.
 
-A generator's numbers depend on what was drawn before; a hash of (seed, ticker, day, purpose)
-does not. So any day can be made first, alone or in parallel, and a ticker moves alike in a market
-of ten tickers and of ten thousand.
+The numbers of a generator depend on what was drawn before; a hash of (seed, ticker, day, purpose)
+does not. So the days can be generated in any order and in parallel, and a ticker has the same
+prices in a market of ten tickers and of ten thousand.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +16,7 @@ Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 _WORD = (1 << 64) - 1
-_GOLDEN = 0x9E3779B97F4A7C15
+_GOLDEN = 0x9E3779B97F4A7C15  # SplitMix64's increment: 2**64 divided by the golden ratio
 _OCTAVES = np.arange(12)
 _OCTAVE_SIZES = 2.0 ** (_OCTAVES / 2)
 
@@ -33,7 +31,7 @@ def mix(keys: Keys) -> Keys:
     return keys
 
 
-def derive(keys: Keys, *purposes: int | NDArray[Any]) -> Keys:
+def derive(keys: Keys, *purposes: int | Ints | Keys) -> Keys:
     """New keys for a purpose; arrays broadcast against the keys."""
     for purpose in purposes:
         if isinstance(purpose, int):
@@ -54,10 +52,10 @@ def uniform(keys: Keys) -> Floats:
 
 
 def normal(keys: Keys) -> Floats:
-    """A nearly normal number for each key, bounded at ±3.5.
+    """A nearly normally distributed number for each key, bounded at ±3.5.
 
-    The sum of four uniform numbers: no transcendental function, and no tail that would send a
-    ticker's price to zero within 20 years.
+    The sum of four uniform numbers: fast, as it needs no logarithm, and without the tails that
+    would take a ticker's price to zero within 20 years.
     """
     parts = chunks(keys)
     total = parts[..., 0].astype(np.float64)
@@ -69,10 +67,10 @@ def normal(keys: Keys) -> Floats:
 
 
 def walk(keys: Keys, step: int) -> Floats:
-    """Where a random walk with a standard deviation of 1 a step stands at one step, for each key.
+    """The position of a random walk at one step, for each key; each step has a deviation of 1.
 
-    Smoothed noise of period 1, 2, 4, … steps, summed with the amplitudes of Brownian motion: like
-    a walk on every scale up to a few thousand steps, without walking it.
+    It is the sum of smoothed noise of period 1, 2, 4, … steps with the amplitudes of Brownian
+    motion: on every scale up to a few thousand steps like a random walk, but computed directly.
     """
     periods = 1 << _OCTAVES
     position = (step % periods) / periods

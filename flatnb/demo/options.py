@@ -12,11 +12,11 @@ import polars as pl
 
 from ..market import calendar
 from .bars import PRICE_UNITS, SHARE_UNITS, Bars, make_bars
-from .intraday import CENT, Grain
+from .intraday import CENT, Precision
 from .noise import Floats, Ints, Keys, derive, normal, uniform
 from .pricing import option_values
-from .sessions import REGULAR
 from .stocks import make_stock_day
+from .trading_hours import REGULAR
 from .universe import Universe
 
 _CONTRACT, _POPULARITY, _DAY, _TRADES, _ROUNDING, _SIZE, _PATH = range(7)
@@ -55,7 +55,7 @@ class OptionDay:
 
     symbols: pl.Series
     bars: Bars
-    grain: Grain
+    precision: Precision
     keys: Keys
 
 
@@ -82,8 +82,8 @@ class OptionChains:
         self._log_trades = np.array([root.log_trades for root in self._roots])
         self._implied = (1.15 * np.sqrt(252) * underlyings.risk)[self._underlying]
 
-    def on(self, day: date) -> OptionDay:
-        """Draw the contracts that traded on a day, and their bars."""
+    def trade(self, day: date) -> OptionDay:
+        """The contracts that traded on a day, and their bars."""
         expiries = expiries_on(day)
         stocks = make_stock_day(self._underlyings, day)
         spot = (stocks.sessions.close[:, REGULAR] / PRICE_UNITS)[self._underlying]
@@ -99,9 +99,11 @@ class OptionChains:
         keys = derive(keys[traded][order], _DAY, day.toordinal())
         years = days_left[contracts.expiry] / 365
         prices = self._prices(contracts, keys, transactions, stocks.sessions[:, REGULAR], years)
-        grain = Grain(np.full(len(order), CENT), np.zeros(len(order), np.bool_), sub_penny=False)
+        precision = Precision(
+            np.full(len(order), CENT), np.zeros(len(order), np.bool_), sub_penny=False
+        )
         bars = make_bars(_volume(keys, transactions), prices, transactions)
-        return OptionDay(symbols.gather(order), bars, grain, keys)
+        return OptionDay(symbols.gather(order), bars, precision, keys)
 
     def _listed(self, day: date, expiries: tuple[Expiry, ...], spot: Floats) -> _Contracts:
         weekly = np.array([root.weekly for root in self._roots])[:, None]
@@ -109,7 +111,7 @@ class OptionChains:
         is_monthly = np.array([expiry.monthly for expiry in expiries])
         soon = np.array([(expiry.day - day).days < 7 * _WEEKS for expiry in expiries])
         has_expiry = (monthly & is_monthly) | (weekly & soon)
-        # Far expiries have every second strike, over twice the range.
+        # Expiries further away have every second strike, over twice the range.
         step = _strike_step(spot)[:, None] * np.where(soon, 1, 2)
         centre = np.rint(spot[:, None] / step)
         offsets = np.arange(-_STRIKES_EACH_SIDE, _STRIKES_EACH_SIDE + 1)
@@ -127,7 +129,7 @@ class OptionChains:
         """Keys of the contracts themselves, the same on every day."""
         ordinals = np.array([expiry.day.toordinal() for expiry in expiries])
         roots = derive(self._underlyings.keys[self._underlying], _CONTRACT)
-        # Two roots of one underlying differ by their place among them.
+        # The roots of one underlying (SPX and SPXW, T and T1) differ in length.
         roots = derive(roots, np.array([len(root.name) for root in self._roots]))
         strikes = np.rint(contracts.strike * 1000).astype(np.int64) * 2 + contracts.put
         return derive(roots[contracts.root], ordinals[contracts.expiry], strikes)
@@ -135,7 +137,7 @@ class OptionChains:
     def _transactions(
         self, contracts: _Contracts, keys: Keys, day: date, spot: Floats, days_left: Floats
     ) -> Ints:
-        """Most trades are near the money, near the expiry and out of the money."""
+        """Trades of each contract: most near the money, near the expiry and out of the money."""
         years = days_left[contracts.expiry] / 365
         moneyness = np.log(contracts.strike / spot[contracts.root])
         moneyness /= self._implied[contracts.root] * np.sqrt(years)
@@ -172,11 +174,11 @@ class OptionChains:
 
         low, high = value(underlying.low), value(underlying.high)
         low, high = np.minimum(low, high), np.maximum(low, high)
-        # A contract that seldom trades sees two moments of the day, not its open and close.
-        seldom = transactions < 40
+        # The first and last trade of an illiquid contract are not at the day's open and close.
+        is_illiquid = transactions < 40
         first, second = (uniform(derive(keys, _PATH, which)) for which in (1, 2))
-        open_ = np.where(seldom, low + (high - low) * first, value(underlying.open))
-        close = np.where(seldom, low + (high - low) * second, value(underlying.close))
+        open_ = np.where(is_illiquid, low + (high - low) * first, value(underlying.open))
+        close = np.where(is_illiquid, low + (high - low) * second, value(underlying.close))
         return _cents(open_), _cents(close), _cents(high), _cents(low)
 
 

@@ -1,4 +1,4 @@
-"""Option values by Black and Scholes, without scipy."""
+"""Option values by the Black-Scholes formula, without scipy."""
 
 from __future__ import annotations
 
@@ -6,16 +6,28 @@ import numpy as np
 
 from .noise import Flags, Floats
 
-_RATE = 0.04
+_RATE = 0.04  # an assumed risk-free rate
 
 
 def option_values(
     spot: Floats, strike: Floats, years: Floats, volatility: Floats, put: Flags
 ) -> Floats:
-    """Values in dollars of calls and, where ``put``, of puts.
+    """Values of calls and, where ``put``, of puts, in dollars.
 
-    The volatility is the one at the money; strikes below the spot cost a little more, as they do
-    on equity markets. No value is below what exercising pays.
+    Parameters
+    ----------
+    spot, strike
+        Prices in dollars.
+    years
+        Time to expiry.
+    volatility
+        The annual implied volatility at the money. It is higher for strikes below the spot, as
+        on equity markets (the volatility skew).
+
+    Returns
+    -------
+    numpy.ndarray
+        No value is below the intrinsic value.
     """
     moneyness = np.log(strike / spot) / np.sqrt(years + 0.05)
     skewed = volatility * np.clip(1 - 0.25 * moneyness + 0.4 * moneyness**2, 0.7, 2.0)

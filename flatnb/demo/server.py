@@ -1,7 +1,7 @@
-"""A local S3 server with the demo market: moto's, on 127.0.0.1, in a thread of its own.
+"""A local S3 server with the demo market: moto's, on 127.0.0.1, in its own thread.
 
-``python -m flatnb.demo.server --stocks 12000`` serves from a process of its own, which is what a
-benchmark needs: it prints the endpoint and waits for an interrupt.
+``python -m flatnb.demo.server --stocks 12000`` serves from a separate process, as a benchmark
+needs it: it prints the endpoint and waits for an interrupt.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date
 from types import TracebackType
-from typing import Any, Self
+from typing import Self, TypeAlias
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from moto.iam.models import iam_backends
 from moto.moto_server.werkzeug_app import create_backend_app
@@ -25,9 +26,10 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from ..market.data_types import LIVE_OPTIONS_ROOT
 from .bucket import DemoBucket, last_published_day, published_keys
-from .market import DemoMarket
+from .demo_market import DemoMarket
 
-Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+Request: TypeAlias = "socket.socket | tuple[bytes, socket.socket]"
+"""As `socketserver` passes it: the latter is for UDP."""
 
 _ACCOUNTS = itertools.count(100_000_000_000)
 _ACCESS_DENIED = (
@@ -39,16 +41,16 @@ _ACCESS_DENIED = (
 class DemoServer:
     """An S3 server that holds the files of a synthetic market, laid out as the vendor's bucket.
 
-    Use it as a context manager, or call `start` and `stop`. Files are made when first asked for.
-    Several servers in one process do not see each other's objects.
+    Use it as a context manager, or call `start` and `stop`. Files are generated when they are
+    first requested. Several servers in one process do not share objects.
 
     Parameters
     ----------
     market
-        What to serve; by default ``DemoMarket()``.
+        The market whose files are served; by default ``DemoMarket()``.
     start, end
         The first and the last day with files, both inclusive. By default all days that the
-        vendor's bucket holds of each data type, up to the latest published one.
+        vendor's bucket has of each data type, up to the latest published one.
     bucket
         The bucket's name, of at least three characters.
     options_root
@@ -56,17 +58,18 @@ class DemoServer:
     absent
         Trading days without files.
     forbidden
-        Prefixes of keys (or one) that are listed but not to be read: GET and HEAD of them answer
-        403, as the vendor does for what is outside a plan.
+        Prefixes of keys (or one prefix) that are listed but cannot be read: GET and HEAD respond
+        with 403, as the vendor's service does for files outside the subscription.
     port
-        The TCP port; 0 takes a free one.
+        The TCP port; 0: any free one.
 
     Attributes
     ----------
     market, bucket, options_root
         As given.
     credentials
-        Keys that anyone may know, as the downloaders take them; the server does not check them.
+        Public placeholder keys in the form that the downloaders take; the server does not check
+        them.
     """
 
     def __init__(
@@ -82,7 +85,9 @@ class DemoServer:
         port: int = 0,
     ) -> None:
         if len(bucket) < 3:
-            raise ValueError(f"bucket={bucket!r}: a bucket's name has at least 3 characters")
+            raise ValueError(
+                f"bucket={bucket!r} is too short; give at least 3 characters, as S3 requires"
+            )
         self.market = market or DemoMarket()
         self.bucket = bucket
         self.credentials = {
@@ -126,7 +131,7 @@ class DemoServer:
         return self._running.endpoint_url
 
     def start(self) -> Self:
-        """Listen; does nothing if the server already does.
+        """Start to listen; does nothing if the server is running.
 
         Raises
         ------
@@ -139,14 +144,14 @@ class DemoServer:
         return self
 
     def stop(self) -> None:
-        """Free the port and end all threads; does nothing if the server is stopped."""
+        """Stop, free the port and end all threads; does nothing if the server is not running."""
         with self._lock:
             if self._running is not None:
                 self._running.stop()
                 self._running = None
 
     def prepare(self, *data_types: str) -> None:
-        """Make all files of some data types now, so that no request waits for them.
+        """Generate all files of some data types now, so that no request waits for them.
 
         Raises
         ------
@@ -164,12 +169,12 @@ class DemoServer:
 
 
 class _Running:
-    """A bucket being served."""
+    """A running server and its bucket."""
 
     def __init__(
         self, make_bucket: Callable[[str], DemoBucket], forbidden: tuple[str, ...], port: int
     ) -> None:
-        # moto keeps everything by account: one for each server keeps them apart.
+        # moto stores everything by account; an account for each server separates them.
         self._own_account = "MOTO_ACCOUNT_ID" not in os.environ
         self._account = os.environ.get("MOTO_ACCOUNT_ID") or str(next(_ACCOUNTS))
         self.bucket = make_bucket(self._account)
@@ -177,8 +182,10 @@ class _Running:
         try:
             self._server = _Server("127.0.0.1", port, application, _Handler)
         except SystemExit:
-            # werkzeug's way to say that it cannot listen; in a notebook it would end the kernel.
-            raise OSError(f"cannot listen on 127.0.0.1:{port}: is the port taken?") from None
+            # werkzeug exits when it cannot listen, which in a notebook would end the kernel.
+            raise OSError(
+                f"cannot listen on 127.0.0.1:{port}; if the port is in use, choose another one or 0"
+            ) from None
         self.endpoint_url = f"http://127.0.0.1:{self._server.port}"
         self._thread = threading.Thread(
             target=self._server.serve_forever,
@@ -199,15 +206,15 @@ class _Running:
 
 
 class _S3Application:
-    """moto's S3, restricted to one account and without the keys that are forbidden."""
+    """moto's S3, restricted to one account, and with 403 for the forbidden keys."""
 
     def __init__(self, bucket: DemoBucket, account: str, forbidden: tuple[str, ...]) -> None:
-        self._moto: Application = create_backend_app("s3")
+        self._moto: WSGIApplication = create_backend_app("s3")
         self._bucket = bucket
         self._account = account
         self._forbidden = forbidden
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if self._is_forbidden(environ):
             body = b"" if environ["REQUEST_METHOD"] == "HEAD" else _ACCESS_DENIED
             length = str(len(body))
@@ -218,7 +225,7 @@ class _S3Application:
         environ["HTTP_X_MOTO_ACCOUNT_ID"] = self._account
         return self._moto(environ, start_response)
 
-    def _is_forbidden(self, environ: dict[str, Any]) -> bool:
+    def _is_forbidden(self, environ: WSGIEnvironment) -> bool:
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return False
         _, _, key = environ["PATH_INFO"].lstrip("/").partition("/")
@@ -226,40 +233,47 @@ class _S3Application:
 
 
 class _Handler(WSGIRequestHandler):
-    # Headers and body are two writes; without this a small answer waits 40 ms for the client's
-    # delayed acknowledgement of the first.
+    # Headers and body are two writes. With Nagle's algorithm (RFC 896) the second one of a small
+    # response would wait for the client's delayed acknowledgement of the first, 40 ms on Linux.
     disable_nagle_algorithm = True
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Requests are of no interest; errors are still logged."""
+        """Do not log requests; errors are still logged."""
 
 
 class _Server(ThreadedWSGIServer):
-    """A threaded server that can end its connections."""
+    """A threaded server that can close its connections."""
 
-    def __init__(self, *args: Any) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        application: WSGIApplication,
+        handler: type[WSGIRequestHandler],
+    ) -> None:
         self._connections: dict[threading.Thread, socket.socket] = {}
-        super().__init__(*args)
+        super().__init__(host, port, application, handler)
 
-    def process_request(self, request: Any, client_address: Any) -> None:
+    def process_request(self, request: Request, client_address: object) -> None:
         thread = threading.Thread(
             target=self.process_request_thread, args=(request, client_address), daemon=True
         )
-        self._connections[thread] = request
+        if isinstance(request, socket.socket):
+            self._connections[thread] = request
         thread.start()
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
+    def process_request_thread(self, request: Request, client_address: object) -> None:
         try:
             super().process_request_thread(request, client_address)
         finally:
             self._connections.pop(threading.current_thread(), None)
 
     def end_connections(self, timeout_s: float = 30.0) -> None:
-        """Cut what is being sent, and wait until the threads have ended."""
+        """Close all connections, also in mid-response, and wait until their threads have ended."""
         deadline = time.monotonic() + timeout_s
         open_connections = dict(self._connections)
         for connection in open_connections.values():
-            # An error means that it has ended by itself.
+            # An error means that the client has closed it already.
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in open_connections:
@@ -276,7 +290,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--start", type=date.fromisoformat, help="first day with files")
     parser.add_argument("--end", type=date.fromisoformat, help="last day with files")
     parser.add_argument(
-        "--prepare", nargs="*", default=[], metavar="DATA_TYPE", help="make these files first"
+        "--prepare", nargs="*", default=[], metavar="DATA_TYPE", help="generate these files first"
     )
     chosen = parser.parse_args(arguments)
     market = DemoMarket(

@@ -9,14 +9,14 @@ import numpy as np
 
 from .bars import PRICE_UNITS, SHARE_UNITS, Bars, make_bars
 from .files import DECIMALS_SINCE
-from .intraday import CENT, HALF_CENT, Grain
+from .intraday import CENT, HALF_CENT, Precision
 from .noise import Flags, Floats, Ints, Keys, derive, normal, uniform
-from .sessions import REGULAR, day_before
+from .trading_hours import REGULAR, day_before
 from .universe import Universe
 
 _DAY, _GAP, _UP, _DOWN, _TRADES, _ROUNDING, _SIZE, _SUB_PENNY, _FRACTION = range(9)
 
-# Rule 612 of Regulation NMS: quotes below a dollar may be as fine as 1/100 cent.
+# Rule 612 of Regulation NMS: prices below a dollar may have steps of 1/100 cent.
 _FINE_TICK_BELOW = 1.0
 
 
@@ -29,19 +29,19 @@ class StockDay:
     sessions
         Bars with a row for each ticker, and a column for each of pre-market, regular session
         and post-market. A session without trades has no bar in any file.
-    grain
-        How fine the prices and volumes are.
+    precision
+        The smallest steps of prices and volumes.
     keys
         Random keys of the tickers on this day.
     """
 
     sessions: Bars
-    grain: Grain
+    precision: Precision
     keys: Keys
 
 
 def make_stock_day(universe: Universe, day: date) -> StockDay:
-    """Draw the bars of all tickers."""
+    """Generate the bars of all tickers."""
     keys = derive(universe.keys, _DAY, day.toordinal())
     previous, close = universe.price_at(day_before(day)), universe.price_at(day)
     transactions = _transactions(universe, keys, np.log(close / previous) / universe.risk)
@@ -52,7 +52,7 @@ def make_stock_day(universe: Universe, day: date) -> StockDay:
     open_, end, high, low = (_round(keys, tick, each, i) for i, each in enumerate(dollars))
     volume = _volume(keys, transactions, sizes, fractional)
     bars = make_bars(volume, (open_, end, high, low), transactions)
-    return StockDay(bars, Grain(tick, fractional, sub_penny=True), keys)
+    return StockDay(bars, Precision(tick, fractional, sub_penny=True), keys)
 
 
 def _by_session(keys: Keys, purpose: int) -> Keys:
@@ -78,7 +78,7 @@ def _volume(keys: Keys, transactions: Ints, sizes: Floats, fractional: Flags) ->
 def _prices(
     keys: Keys, previous: Floats, close: Floats, risk: Floats
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """Open, close, high and low of each session: one path from yesterday's close onwards."""
+    """Open, close, high and low of each session; together they continue yesterday's close."""
     gap = normal(_by_session(keys, _GAP)) * risk[:, None]
     day_open = previous * np.exp(0.3 * gap[:, REGULAR])
     open_ = np.stack([previous, day_open, close], axis=1) * np.exp(gap * (0.05, 0.0, 0.02))

@@ -1,7 +1,7 @@
 """Minute bars → trades, quotes and index values that agree with them.
 
 A minute has at most four trades, which have its open, high, low and close and add up to its
-volume: fewer than its ``transactions`` say, so that a file stays small.
+volume: often fewer than its ``transactions``, so that the files stay small.
 """
 
 from __future__ import annotations
@@ -11,17 +11,25 @@ import polars as pl
 
 from .bars import SHARE_UNITS
 from .noise import Floats, Ints, Keys, mix
-from .sessions import MINUTE_NS
+from .trading_hours import MINUTE_NS
 
 _MOST_TRADES = 4
 _CONDITIONS = (None, "12", "37", "12,37", "14,41")
 _HALF_SPREAD = 1e-4
 _DIGITS = 6
-_TRF = 4  # FINRA's trade reporting facility, whose trades have an id and a time of their own
+_TRF = 4  # FINRA's trade reporting facility, whose trades have its id and time besides
 
 
 class _Rows:
-    """Each bar several times over, with what differs between the repetitions."""
+    """Each bar repeated several times, with the values that differ between the repetitions.
+
+    Parameters
+    ----------
+    bars
+        Minute bars.
+    times
+        How often each is repeated.
+    """
 
     def __init__(self, bars: pl.DataFrame, times: Ints) -> None:
         self.bar = np.repeat(np.arange(bars.height), times)
@@ -34,12 +42,12 @@ class _Rows:
         self.time_ns: Ints = start + (within * MINUTE_NS).astype(np.int64)
 
     def chance(self, which: int) -> Floats:
-        """A number in [0, 1) for each row."""
+        """A random number in [0, 1) for each row; ``which``: 0 to 3, independent of each other."""
         word = self.keys >> np.uint64(16 * which)
         return (word & np.uint64(0xFFFF)).astype(np.float64) / 65536.0
 
     def price(self) -> pl.Series:
-        """Open, then high and low, then close, as far as there are rows for them."""
+        """The bar's open, high, low and close in this order, as far as it has rows for them."""
         last, middle = self.place == self.count - 1, self.place == 1
         columns = {name: self.frame[name].to_numpy() for name in ("open", "close", "high", "low")}
         top = np.maximum(columns["open"], columns["close"])
@@ -49,7 +57,7 @@ class _Rows:
         return pl.Series(np.where(last, columns["close"], price))
 
     def size(self) -> pl.Series:
-        """Parts of the bar's volume, of whole shares where it is whole."""
+        """Parts of the bar's volume that add up to it; whole shares if it is whole."""
         units = np.rint(self.frame["volume"].to_numpy() * SHARE_UNITS).astype(np.int64)
         part = units // SHARE_UNITS // self.count * SHARE_UNITS
         last = self.place == self.count - 1
@@ -63,7 +71,7 @@ class _Rows:
 
 
 def make_trades(bars: pl.DataFrame) -> pl.DataFrame:
-    """Trades with the columns of all markets' files, of which each has some."""
+    """Trades, with the union of the columns of all markets' files."""
     count = np.minimum(bars["transactions"].to_numpy(), _MOST_TRADES)
     rows = _Rows(bars, count)
     exchange = 1 + (rows.chance(1) * 20).astype(np.int64)
@@ -92,7 +100,7 @@ def make_trades(bars: pl.DataFrame) -> pl.DataFrame:
 
 
 def make_quotes(bars: pl.DataFrame) -> pl.DataFrame:
-    """Two quotes a bar, a little around its open and its close; some have one side only."""
+    """Two quotes per bar, close to its open and close; some have a bid but no ask."""
     rows = _Rows(bars, np.full(bars.height, 2))
     price = rows.price().to_numpy()
     spread = np.maximum(np.round(price * _HALF_SPREAD * (1 + rows.chance(1)), 4), 1e-4)
@@ -122,7 +130,7 @@ def make_quotes(bars: pl.DataFrame) -> pl.DataFrame:
 
 
 def make_values(bars: pl.DataFrame) -> pl.DataFrame:
-    """Four values of an index a minute: open, high, low and close."""
+    """Four values of an index per minute: open, high, low and close."""
     rows = _Rows(bars, np.full(bars.height, _MOST_TRADES))
     return rows.frame.with_columns(
         rows.price().alias("value"), pl.Series("timestamp", rows.time_ns)

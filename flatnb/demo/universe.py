@@ -1,8 +1,8 @@
-"""The tickers of the demo market, and what each one is like.
+"""The tickers of the demo market, and the properties of each.
 
-The tickers have the shapes of the real market's: share classes with dots, lower-case suffixes
-(``p`` preferred, ``r`` rights, ``w`` when issued), and words that CSV readers take for missing
-values, booleans, numbers or dates. Prices and volumes are invented.
+The tickers have the forms of the real market's: share classes with dots, lower-case suffixes
+(``p`` preferred, ``r`` rights, ``w`` when issued), and words that CSV readers interpret as
+missing values, booleans, numbers or dates. Prices and volumes are invented.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import numpy as np
 import polars as pl
 
 from .noise import Flags, Floats, Keys, derive, normal, uniform, walk
-from .sessions import weekday_index
+from .trading_hours import weekday_index
 
-# ticker/price at the reference day/thousands of trades a day, most useful first: a market of ten
-# tickers is the first ten.
-_FAMOUS = """
+# ticker/price on the reference day/thousands of trades per day; those that tests and notebooks use
+# come first, as a market of ten tickers has the first ten.
+_WELL_KNOWN = """
 AAPL/190/560 MSFT/374/420 SPY/475/480 NA/6/4 TRUE/3.2/6 BRK.B/362/90 BCPC/148/3 BCpC/25/0.3
 T/17/110 ZVZZT/10/0.4 QQQ/405/430 NVDA/490/590 TSLA/250/900 NAN/11/0.6 NULL/4/0.9 E/33/5 TPC/9/4
 TpC/24/0.2 NE.WS.A/18/0.05 INF/21/1.5 ON/82/70 DEC/12/3 MAR/223/20 CON/20/8 PRN/31/0.5 BATRw/39/0.2
@@ -32,8 +32,8 @@ AKO.B/15/0.1 AGM/190/2 AGM.A/150/0.02 NE/48/20 ALUB.U/10/0.01 A/139/30 AA/34/60 
 ZZZTA/4974.8/0.01 ABR/15/40 ABRpD/18/0.2 IWM/199/260 GLD/190/70 TLT/98/190 NFLX/488/60 INTC/48/300
 DIS/91/110 KO/59/90 WMT/158/70 JNJ/157/80 V/258/70 F/12/260 GE/127/60 PLTR/17/240 GME/17/40
 """
-# In larger markets only: a ticker that trades in every minute costs 400 rows a day.
-_ALSO_FAMOUS = """
+# In larger markets only: a ticker that trades in every minute adds 400 rows per day.
+_MORE_WELL_KNOWN = """
 PFE/29/260 C/52/120 MA/424/30 UNH/524/40 HD/345/40 PG/147/70 CVX/150/80 MRK/110/90 ABBV/155/60
 PEP/170/50 COST/655/30 AVGO/1110/45 ADBE/590/40 CRM/260/60 ORCL/104/80 CSCO/50/120 QCOM/142/80
 TXN/168/50 IBM/162/40 UBER/60/140 PYPL/61/120 SQ/76/90 SOFI/9.8/210 RIVN/23/200 LCID/4.1/130
@@ -44,7 +44,7 @@ SBUX/95/80 MCD/295/40 TGT/142/50 LOW/221/30 DIA/376/40 XLF/37/210 XLE/84/110 XLK
 VOO/436/50 VTI/237/40 ARKK/52/70 SQQQ/13.5/330 TQQQ/50/380 UVXY/8.3/120 X/48/50 Z/57/30 CHPT/2.3/90
 PLUG/4.5/180 BB/3.5/50
 """
-_ALSO_FAMOUS_AFTER = 250
+_MORE_WELL_KNOWN_AFTER = 250
 
 # An index has options and no stock rows.
 _INDEXES = ("SPX/4750/500",)
@@ -66,24 +66,27 @@ _PRICE, _TRADES, _SIZE, _RISK, _BETA, _FRACTIONAL, _PATH, _MARKET = range(8)
 
 @dataclass(frozen=True)
 class Universe:
-    """Tickers in byte order, and what is constant about each.
+    """Tickers in byte order, and their constant properties.
 
     Attributes
     ----------
     tickers
         The symbols.
     keys
-        One random key for each, of the seed and the ticker alone.
+        A random key for each, which depends on the seed and the ticker alone.
     log_price
-        Logarithm of the price at the reference day, less the price path's value there.
+        Logarithm of the price in dollars on the reference day, less the price path's value there.
     volatility, beta
-        Standard deviation of a day's own log return, and how the market's return adds to it.
+        Standard deviation of a day's idiosyncratic log return, and the factor of the market's
+        return.
     log_trades
-        Logarithm of the trades of a usual day.
+        Logarithm of the number of trades on a usual day.
     trade_size
         Shares in a usual trade.
     fractional
         Whether fractions of its shares are traded.
+    market_key
+        The random key of the market's return, of shape (1,).
     """
 
     tickers: pl.Series
@@ -98,11 +101,11 @@ class Universe:
 
     @property
     def risk(self) -> Floats:
-        """Standard deviation of a day's log return, the market's part included."""
+        """Standard deviation of a day's whole log return."""
         return np.hypot(self.volatility, _MARKET_VOLATILITY * self.beta)
 
     def price_at(self, day: date) -> Floats:
-        """The price in dollars at the close of a weekday."""
+        """The closing prices of a weekday, in dollars."""
         step = weekday_index(day)
         path = _path(self.keys, self.market_key, self.volatility, self.beta, step)
         return np.exp(self.log_price + path)
@@ -141,15 +144,15 @@ def make_universe(specs: Sequence[str], seed: int) -> Universe:
 
 
 def stock_specs(count: int) -> list[str]:
-    """The first ``count`` stocks: a smaller market is a part of a larger one."""
-    famous, also_famous = _FAMOUS.split(), _ALSO_FAMOUS.split()
-    generated = _generated_specs(max(count - len(famous), 0))
-    early = _ALSO_FAMOUS_AFTER - len(famous)
-    return [*famous, *generated[:early], *also_famous, *generated[early:]][:count]
+    """The first ``count`` stocks; a larger market has all stocks of a smaller one."""
+    well_known, more_well_known = _WELL_KNOWN.split(), _MORE_WELL_KNOWN.split()
+    generated = _generated_specs(max(count - len(well_known), 0))
+    early = _MORE_WELL_KNOWN_AFTER - len(well_known)
+    return [*well_known, *generated[:early], *more_well_known, *generated[early:]][:count]
 
 
 def underlying_specs(count: int) -> list[str]:
-    """What the first ``count`` option chains are on, the most traded first."""
+    """The underlyings of the first ``count`` option chains, the most traded first."""
     first = ("SPY", "QQQ", "AAPL", "NVDA", "TSLA", "MSFT", "T")
     specs = stock_specs(max(count * 3, 500))
     by_ticker = {spec.split("/", 1)[0]: spec for spec in specs}
@@ -171,7 +174,7 @@ def _ticker_id(ticker: str) -> int:
 
 @lru_cache(maxsize=4)
 def _generated_specs(count: int) -> tuple[str, ...]:
-    taken = {spec.split("/", 1)[0] for spec in (_FAMOUS + _ALSO_FAMOUS).split()}
+    taken = {spec.split("/", 1)[0] for spec in (_WELL_KNOWN + _MORE_WELL_KNOWN).split()}
     tickers = _new_tickers(count, taken)
     keys = np.array([_ticker_id(ticker) for ticker in tickers], np.uint64)
     derived = np.array([not (t.isalpha() and t.isupper()) for t in tickers])
@@ -185,7 +188,7 @@ def _generated_specs(count: int) -> tuple[str, ...]:
 
 
 def _new_tickers(count: int, taken: set[str]) -> list[str]:
-    """Made-up tickers, in the proportions of lengths and suffixes of 13,192 real ones."""
+    """Invented tickers; lengths and suffixes are as frequent as among 13,192 real ones."""
     tickers: list[str] = []
     number = 0
     while len(tickers) < count:

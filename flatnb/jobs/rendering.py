@@ -1,7 +1,8 @@
-"""What panel and jobs look like: as HTML and as text; pure, so that all of it can be asserted.
+"""Panel and jobs as HTML and as text: pure functions of their state.
 
-The same HTML is shown by the widget while something runs and kept in the notebook afterwards. It
-is made of tables, lists and progress bars, which can be read where a viewer drops the style.
+The same HTML is shown by the widget while something runs and saved in the notebook afterwards. It
+is made of tables and progress bars, which stay readable where a viewer drops the style sheet, as
+GitHub does.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from ..market.data_types import find_data_type
 from .activity import ActivitySnapshot, FailedFile, RunningFile
 from .status import JobState, JobStatus
 
-FILES = 8
-"""So many running files have a row of their own."""
+MAX_FILE_ROWS = 8
+"""More running files than these are only counted."""
 
-Look = Literal["idle", "partly"] | JobState
-"""How a job or a panel looks; ``"partly"``: done, but for some files."""
+DisplayState = Literal["idle", "partly"] | JobState
+"""The state of a job or a panel; ``"partly"``: done, and some files failed."""
 
-_STATES = {
+_STATE_NAMES = {
     "idle": "idle",
     "partly": "done, with failures",
     "running": "loading",
@@ -39,16 +40,16 @@ def panel_html(
     jobs: Sequence[JobStatus],
     live: bool = False,
 ) -> str:
-    """The whole panel; ``live`` adds what only works while a kernel listens: Cancel."""
+    """The whole panel; ``live`` adds the Cancel buttons, which only work with a kernel."""
     state = _panel_state(snapshot, jobs)
     return "".join(
         [
             f'<div class="flatnb-head"><b>flatnb</b><span class="flatnb-dim">{escape(title)}</span>'
             f'<span role="status" class="flatnb-state flatnb-{state}">'
-            f"{_STATES[state]}</span></div>",
+            f"{_STATE_NAMES[state]}</span></div>",
             *(job_html(job, snapshot.bytes_per_s, live) for job in jobs),
             _figures_html(totals, snapshot),
-            _line_html(snapshot),
+            _rate_html(snapshot),
             _files_html(snapshot.running),
             _failures_html(snapshot.failures),
         ]
@@ -58,7 +59,7 @@ def panel_html(
 def panel_text(
     title: str, totals: Totals, snapshot: ActivitySnapshot, jobs: Sequence[JobStatus]
 ) -> str:
-    """The panel where there is no HTML."""
+    """The whole panel as plain text."""
     lines = [f"flatnb – {title} – {_panel_state(snapshot, jobs)}"]
     lines += [f"  {job_text(job, snapshot.bytes_per_s)}" for job in jobs]
     lines.append("  " + ", ".join(f"{name}: {value}" for name, value in figures(totals, snapshot)))
@@ -69,7 +70,8 @@ def panel_text(
 
 
 def figures(totals: Totals, snapshot: ActivitySnapshot) -> list[tuple[str, str]]:
-    """Names and values of the panel's figures; what was cancelled has not failed."""
+    """Names and values of the panel's figures; cancelled downloads do not count as failed."""
+    # Totals.failed includes cancelled downloads, as the documented get_statistics() does.
     failed = totals.failed - totals.cancelled
     ended = totals.successful + failed
     return [
@@ -86,97 +88,100 @@ def figures(totals: Totals, snapshot: ActivitySnapshot) -> list[tuple[str, str]]
 
 
 def job_html(job: JobStatus, bytes_per_s: float = 0.0, live: bool = False) -> str:
-    """One job: its name, how far it is, a bar, and Cancel."""
-    look, share = _look(job), _share(job)
+    """One job: name, progress and, if ``live`` and it is running, a Cancel button."""
+    state, percent = _display_state(job), _percent_done(job)
+    # The text within <progress> is what viewers without that element show (HTML standard).
     button = ""
     if live and not job.is_done:
         button = (
             f'<button type="button" data-action="cancel" data-id="{job.number}"'
             f' aria-label="Cancel {escape(job.name)}"'
-            f"{' disabled' if look == 'cancelling' else ''}>Cancel</button>"
+            f"{' disabled' if state == 'cancelling' else ''}>Cancel</button>"
         )
-    failed = f'<div class="flatnb-bad">{escape(job.error)}</div>' if job.error else ""
+    error = f'<div class="flatnb-bad">{escape(job.error)}</div>' if job.error else ""
+    description = escape(_job_description(job, bytes_per_s))
     return (
         f'<div class="flatnb-job"><div class="flatnb-row"><b>{escape(job.name)}</b>'
-        f'<span class="flatnb-dim">{escape(_job_words(job, bytes_per_s))}</span>{button}</div>'
-        f'<progress class="flatnb-{look}" max="100" value="{share:.0f}"'
-        f' aria-label="{escape(job.name)}">{share:.0f}%</progress>{failed}</div>'
+        f'<span class="flatnb-dim">{description}</span>{button}</div>'
+        f'<progress class="flatnb-{state}" max="100" value="{percent:.0f}"'
+        f' aria-label="{escape(job.name)}">{percent:.0f}%</progress>{error}</div>'
     )
 
 
 def job_text(job: JobStatus, bytes_per_s: float = 0.0) -> str:
-    """One job in a line."""
-    return f"{job.name}: {job.state}, {_job_words(job, bytes_per_s)}"
+    """One job in a line of text."""
+    return f"{job.name}: {job.state}, {_job_description(job, bytes_per_s)}"
 
 
 def eta_s(job: JobStatus, bytes_per_s: float) -> float | None:
-    """Seconds that a job's remaining bytes take at this rate; None if that is unknown."""
-    left = job.progress.expected_bytes - job.progress.received_bytes
-    return left / bytes_per_s if bytes_per_s > 0 and left > 0 else None
+    """Seconds that a job's remaining bytes take at this rate; None if unknown."""
+    remaining_bytes = job.progress.expected_bytes - job.progress.received_bytes
+    return remaining_bytes / bytes_per_s if bytes_per_s > 0 and remaining_bytes > 0 else None
 
 
 def short_key(key: str) -> str:
-    """A key as people call it: data type and day."""
+    """Data type and day of a key; a key that is not of a known data type, as it is."""
     parts = key.removesuffix(".csv.gz").split("/")
     data_type = find_data_type(parts[0], parts[1]) if len(parts) > 2 else None
     return f"{data_type.name} {parts[-1]}" if data_type else key
 
 
-def _look(job: JobStatus) -> Look:
+def _display_state(job: JobStatus) -> DisplayState:
     return "partly" if job.state == "done" and job.progress.failed else job.state
 
 
-def _panel_state(snapshot: ActivitySnapshot, jobs: Sequence[JobStatus]) -> Look:
+def _panel_state(snapshot: ActivitySnapshot, jobs: Sequence[JobStatus]) -> DisplayState:
+    # Downloads may run without a job: the downloader can be used directly.
     states = [job.state for job in jobs if not job.is_done]
     if states or snapshot.running:
         return "cancelling" if states and set(states) == {"cancelling"} else "running"
-    return _look(jobs[-1]) if jobs else "idle"
+    return _display_state(jobs[-1]) if jobs else "idle"
 
 
-def _share(job: JobStatus) -> float:
-    """How much of a job is done, in percent."""
+def _percent_done(job: JobStatus) -> float:
+    """The percentage of a job's bytes that were received."""
     progress = job.progress
     if job.state == "done":
         return 100.0
     expected = progress.expected_bytes
-    # The last percent is the frame, which is put together when all files are here.
+    # The last percent stands for the frame, which is built when all files are loaded.
     return min(99.0, 100.0 * progress.received_bytes / expected) if expected else 0.0
 
 
-def _job_words(job: JobStatus, bytes_per_s: float) -> str:
+def _job_description(job: JobStatus, bytes_per_s: float) -> str:
     progress = job.progress
-    come = progress.ended - progress.failed
-    words = [f"{come} of {progress.files} files"] if progress.files else []
+    loaded = progress.ended - progress.failed
+    parts = [f"{loaded} of {progress.files} files"] if progress.files else []
     if progress.failed:
-        words.append(f"{progress.failed} failed")
+        parts.append(f"{progress.failed} failed")
     if progress.cached:
-        words.append(f"{progress.cached} from cache")
+        parts.append(f"{progress.cached} from cache")
     if progress.received_bytes:
         received = format_bytes(progress.received_bytes)
         expected = format_bytes(progress.expected_bytes)
-        words.append(received if job.is_done else f"{received} of {expected}")
+        parts.append(received if job.is_done else f"{received} of {expected}")
     if job.is_done:
-        words.append(f"{_STATES[job.state]} in {format_seconds(job.elapsed_s)}")
+        parts.append(f"{_STATE_NAMES[job.state]} in {format_seconds(job.elapsed_s)}")
     elif job.state == "cancelling":
-        words.append("cancelling …")
-    elif not words:
-        words.append("looking up the days")
+        parts.append("cancelling …")
+    elif not parts:
+        parts.append("looking up the files")
     elif progress.files and progress.ended >= progress.files:
-        words.append("putting the frame together")
-    elif (left := eta_s(job, bytes_per_s)) is not None:
-        words.append(f"{format_seconds(left)} left")
-    return " · ".join(words)
+        parts.append("building the frame")
+    elif (remaining_s := eta_s(job, bytes_per_s)) is not None:
+        parts.append(f"{format_seconds(remaining_s)} left")
+    return " · ".join(parts)
 
 
 def format_seconds(seconds: float) -> str:
-    """A span of time as people read it: ``format_seconds(75)`` is 1 min 15 s."""
+    """A duration for people: ``format_seconds(75)`` is 1 min 15 s."""
     if seconds < 0.95:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
+    minutes, remainder_s = divmod(round(seconds), 60)
     if minutes < 60:
-        return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+        return f"{minutes} min {remainder_s:02} s" if minutes else f"{remainder_s} s"
     return f"{minutes // 60} h {minutes % 60:02} min"
 
 
@@ -191,15 +196,16 @@ def _figures_html(totals: Totals, snapshot: ActivitySnapshot) -> str:
     )
 
 
-def _line_html(snapshot: ActivitySnapshot) -> str:
-    """The rate over time: a small line, whose figures are in its label."""
-    if len(snapshot.line) < 2 or not any(snapshot.line):
+def _rate_html(snapshot: ActivitySnapshot) -> str:
+    """The rate over time as a chart, whose peak is in its label."""
+    if len(snapshot.rate_history) < 2 or not any(snapshot.rate_history):
         return ""
-    peak = max(snapshot.line)
-    step = 600 / (len(snapshot.line) - 1)
+    peak = max(snapshot.rate_history)
+    # The viewBox is 600 by 40 units; 2 are left above and below for the width of the line.
+    step = 600 / (len(snapshot.rate_history) - 1)
     points = " ".join(
         f"{index * step:.0f},{38 - 36 * rate / peak:.0f}"
-        for index, rate in enumerate(snapshot.line)
+        for index, rate in enumerate(snapshot.rate_history)
     )
     label = f"Rate over time, at most {format_bytes(peak)}/s"
     return (
@@ -212,8 +218,8 @@ def _line_html(snapshot: ActivitySnapshot) -> str:
 def _files_html(running: Sequence[RunningFile]) -> str:
     if not running:
         return ""
-    rows = "".join(_file_html(file) for file in running[:FILES])
-    more = len(running) - FILES
+    rows = "".join(_file_html(file) for file in running[:MAX_FILE_ROWS])
+    more = len(running) - MAX_FILE_ROWS
     note = f'<div class="flatnb-dim">… and {more} more</div>' if more > 0 else ""
     return f'<table class="flatnb-files" aria-label="Running files">{rows}</table>{note}'
 
@@ -221,13 +227,13 @@ def _files_html(running: Sequence[RunningFile]) -> str:
 def _file_html(file: RunningFile) -> str:
     name = escape(short_key(file.key))
     size = file.size_bytes
-    share = min(100.0, 100.0 * file.received_bytes / size) if size else 0.0
-    known = f"{format_bytes(file.received_bytes)} of {format_bytes(size)}" if size else "waiting"
+    percent = min(100.0, 100.0 * file.received_bytes / size) if size else 0.0
+    progress = f"{format_bytes(file.received_bytes)} of {format_bytes(size)}" if size else "waiting"
     retries = f'<td class="flatnb-bad">{file.retries} retries</td>' if file.retries else ""
     return (
-        f'<tr><th scope="row">{name}</th><td><progress max="100" value="{share:.0f}"'
-        f' aria-label="{name}">{share:.0f}%</progress></td>'
-        f"<td>{known}</td>{retries}</tr>"
+        f'<tr><th scope="row">{name}</th><td><progress max="100" value="{percent:.0f}"'
+        f' aria-label="{name}">{percent:.0f}%</progress></td>'
+        f"<td>{progress}</td>{retries}</tr>"
     )
 
 

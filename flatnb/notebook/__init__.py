@@ -1,1 +1,1 @@
-"""Widgets for notebooks: the only room that knows ipywidgets and anywidget."""
+"""Widgets for notebooks; the only package that imports ipywidgets and anywidget."""

@@ -1,5 +1,5 @@
-// Shows the HTML that the kernel makes. Only what has changed is touched, so that a button keeps
-// its focus and a screen reader its place while figures run.
+// Shows the HTML that the kernel makes. Only nodes that differ are changed: replacing all of them
+// would take the focus from a button and a screen reader's position several times a second.
 function sync(now, next) {
   if (now.nodeType !== next.nodeType || now.nodeName !== next.nodeName) {
     now.replaceWith(next.cloneNode(true));

@@ -209,7 +209,7 @@ def _click_handler(view: LiveView) -> Callable[[object, object, object], None]:
 
 
 def _outputs_are_rendered_once() -> bool:
-    """Whether this kernel runs for Voilà, which renders each output once, when its cell ends.
+    """Whether this kernel runs for Voilà, which renders each output only once.
 
     An output that is to be a widget later has to be one from the beginning there.
     """

@@ -1,4 +1,4 @@
-// What is typed leaves this page once, as a message to the kernel; the fields are emptied then.
+// The keys leave this page once, as a message to the kernel; the fields are emptied then.
 function field(form, text, name) {
   const label = document.createElement("label");
   const input = document.createElement("input");
@@ -26,7 +26,7 @@ export default {
     if (model.get("can_store")) {
       const label = document.createElement("label");
       label.className = "flatnb-check";
-      label.append(store, " keep them in this computer's keyring");
+      label.append(store, " store them in this computer's keyring");
       form.append(label);
     }
     const button = document.createElement("button");
@@ -36,7 +36,8 @@ export default {
     message.setAttribute("role", "status");
     el.append(title, note, form, message);
 
-    // JupyterLab's shortcuts must not take the letters that are typed.
+    // Else JupyterLab's single-letter shortcuts would act on what is typed (lmSuppressShortcuts is
+    // an attribute of Lumino's command registry).
     el.dataset.lmSuppressShortcuts = "true";
     const submit = (event) => {
       event.preventDefault();
@@ -50,7 +51,7 @@ export default {
       message.className = refused ? "flatnb-bad" : "";
       if (model.get("state") === "done") form.remove();
     };
-    // JupyterLab keeps the Enter key from submitting a form.
+    // JupyterLab prevents the default action of Enter, with which the browser would submit the form.
     const enter = (event) => {
       if (event.key !== "Enter" || event.target.type === "checkbox") return;
       event.preventDefault();

@@ -4,43 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import anywidget
 import traitlets
 
 from .subshell import handle_while_cells_run
 
-_HERE = Path(__file__).parent
+if TYPE_CHECKING:
+    from IPython.display import DisplayHandle
+
+_FOLDER = Path(__file__).parent
 
 
 class LoginForm(anywidget.AnyWidget):
-    """Two fields and a button; ``receive(form, content)`` gets what was typed.
+    """Two fields and a button.
 
-    What is typed comes as one message and is part of no trait: a trait's value is in the saved
-    notebook.
+    The keys come as one message and are part of no trait, as the values of traits are saved with
+    the notebook when JupyterLab's "Save Widget State Automatically" is on.
+
+    Parameters
+    ----------
+    receive
+        Called with the form and the content of each message of the page.
+    can_store
+        Whether to offer to store the keys in the keyring.
 
     Attributes
     ----------
     state
         ``"waiting"``, ``"done"`` or ``"refused"``.
     message
-        What there is to say of it.
-    can_store
-        Whether to offer to store the keys in the keyring.
+        The outcome, for people; empty while waiting.
+    output
+        The display of the form; None if it is not displayed.
     """
 
-    _esm = _HERE / "login.js"
-    _css = _HERE.parent / "html.css"
+    _esm = _FOLDER / "login.js"
+    _css = _FOLDER.parent / "html.css"
     state = traitlets.Unicode("waiting").tag(sync=True)
     message = traitlets.Unicode().tag(sync=True)
     can_store = traitlets.Bool(False).tag(sync=True)
 
-    def __init__(self, receive: Callable[[LoginForm, Any], object], **traits: Any) -> None:
-        super().__init__(**traits)
-        self.output: Any = None
+    def __init__(
+        self, receive: Callable[[LoginForm, object], object], *, can_store: bool = False
+    ) -> None:
+        super().__init__(can_store=can_store)
+        self.output: DisplayHandle | None = None
         handle_while_cells_run(self)
-        self.on_msg(lambda form, content, _: receive(form, content))
+        self.on_msg(lambda form, content, _buffers: receive(form, content))
 
     def __repr__(self) -> str:
         return f"flatnb login: {self.message or self.state}"

@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Protocol
 
 import nest_asyncio2
+from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from ..market.data_types import DATA_TYPES
-from ..session import FlatSession
+from .services import Frame, LoadService
 
 
-def load(shell: Any) -> None:
+class CompletionEvent(Protocol):
+    """What IPython passes to a completer."""
+
+    text_until_cursor: str
+
+
+def load(shell: InteractiveShell, session_class: type[LoadService]) -> None:
     """Add the magic to a shell, and let the shell's event loop nest.
 
     A research script that ends in ``asyncio.run(main())`` then runs when it is pasted in a cell.
     `FlatSession` itself needs no nested loop.
+
+    Parameters
+    ----------
+    session_class
+        The class of the sessions that the magic looks for in the notebook, and of the one that it
+        makes, without arguments, where there is none.
     """
     nest_asyncio2.apply()
-    shell.register_magics(FlatMagics)
-    # Also behind an assignment, `frame = %flat …`.
+    shell.register_magics(FlatMagics(shell, session_class))
+    # IPython completes the arguments of magics only through this hook; the key also matches the
+    # magic behind an assignment, `frame = %flat …`.
     shell.set_hook("complete_command", _complete, re_key=r"(.*=\s*)?%?flat\s")
 
 
 @magics_class
 class FlatMagics(Magics):
     """``%flat DATA_TYPE START END [SYMBOL …]``."""
+
+    def __init__(self, shell: InteractiveShell, session_class: type[LoadService]) -> None:
+        super().__init__(shell)
+        self._session_class = session_class
 
     @magic_arguments("%flat")
     @argument("data_type", help="for example stocks_daily; the Tab key completes it")
@@ -37,40 +55,46 @@ class FlatMagics(Magics):
     @argument("--columns", nargs="+", metavar="NAME", help="only these columns")
     @argument("--tz", default="UTC", help="time zone of the times (default: UTC)")
     @line_magic
-    def flat(self, line: str) -> Any:
+    def flat(self, line: str) -> Frame:
         """Load days into a frame: %flat stocks_daily 2024-01-02 2024-01-31 AAPL MSFT
 
         Uses the notebook's FlatSession; without one a new one is made and called ``session``.
         """
-        wanted = parse_argstring(self.flat, line)
-        return self._session().load(
-            wanted.data_type,
-            wanted.start,
-            wanted.end,
-            symbols=wanted.symbols or None,
-            columns=wanted.columns,
-            tz=wanted.tz,
-            frame="pandas" if wanted.pandas else "polars",
+        arguments = parse_argstring(self.flat, line)
+        job = self._session().start(
+            arguments.data_type,
+            arguments.start,
+            arguments.end,
+            symbols=arguments.symbols or None,
+            columns=arguments.columns,
+            tz=arguments.tz,
+            frame="pandas" if arguments.pandas else "polars",
         )
+        return job.result()
 
-    def _session(self) -> FlatSession:
+    def _session(self) -> LoadService:
         assert self.shell is not None
-        names = self.shell.user_ns
-        named = names.get("session")
-        if isinstance(named, FlatSession):
+        variables = self.shell.user_ns
+        named = variables.get("session")
+        if isinstance(named, self._session_class):
             return named
-        found = {id(v): v for v in names.values() if isinstance(v, FlatSession)}
-        if len(found) > 1:
-            raise ValueError(f"there are {len(found)} sessions; call the one to use `session`")
-        session = next(iter(found.values()), None) or FlatSession()
-        if "session" not in names and not found:
-            names["session"] = session
+        # By identity: two variables may have the same session.
+        sessions = {id(v): v for v in variables.values() if isinstance(v, self._session_class)}
+        if len(sessions) > 1:
+            raise ValueError(
+                f"the notebook has {len(sessions)} sessions; assign the one to use to `session`"
+            )
+        if sessions:
+            return next(iter(sessions.values()))
+        session = self._session_class()
+        # A variable `session` of another kind is the user's own, and is not overwritten.
+        variables.setdefault("session", session)
         return session
 
 
-def _complete(_: Any, event: Any) -> list[str]:
+def _complete(_shell: InteractiveShell, event: CompletionEvent) -> list[str]:
     """The data types, as the magic's first argument."""
     before = event.text_until_cursor.partition("flat")[2]
     words = before.split()
-    typing_first = len(words) == (0 if before.endswith(" ") else 1)
-    return list(DATA_TYPES) if typing_first else []
+    is_first_argument = len(words) == (0 if before.endswith(" ") else 1)
+    return list(DATA_TYPES) if is_first_argument else []

@@ -87,6 +87,7 @@ class Panel:
         self.title = title
         self.activity = Activity(on_start=self._start_updates, clock=clock)
         self.statistics = Statistics(on_display=self.show, clock=clock)
+        # Not the jobs themselves, which hold their frames.
         self._statuses: deque[JobStatus] = deque(maxlen=MAX_JOBS)
         self._view: LiveView | None = None
 
@@ -111,6 +112,7 @@ class Panel:
             If the ``notebook`` extra is not installed.
         """
         if self._view is None:
+            # Here, as anywidget is an optional dependency.
             from .live_view import LiveView
 
             self._view = LiveView(self)
@@ -130,6 +132,7 @@ class Panel:
 
     def click(self, action: str, job_id: str) -> None:
         """Cancel the job that a clicked button belongs to, and no other."""
+        # A copy: another thread may start a job meanwhile.
         for job in list(self._statuses):
             if action == "cancel" and job_id == str(job.number):
                 job.cancel()
@@ -231,6 +234,7 @@ class JobDisplay:
         """Add a display of the job to the current output."""
         from .live_view import LiveView
 
+        # `update` may do this in its thread while a cell displays the job.
         with self._lock:
             if self._view is None:
                 self._view = LiveView(self._source)

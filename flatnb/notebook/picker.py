@@ -1,4 +1,4 @@
-"""`Picker`: choose data type, days and symbols, see what that means, load in the background."""
+"""`Picker`: select data type, days and symbols, see what that means, load in the background."""
 
 from __future__ import annotations
 
@@ -7,59 +7,38 @@ import threading
 import time
 import traceback
 import warnings
-import zoneinfo
-from collections.abc import Mapping
-from datetime import date, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import TYPE_CHECKING, Literal
 
-import anywidget
-import traitlets
-
-from ..download.statistics import format_bytes
 from ..errors import FlatnbError, LoadCancelledError, LoadError
-from ..explore.plan import Plan, format_duration
-from ..html import style
 from ..jobs.rendering import job_html
-from ..market.calendar import EXCHANGE_TIME_ZONE, as_date
+from ..market.calendar import as_date
 from .debounce import Debouncer
-from .live_view import INTERVAL_S
-from .picker_calendar import Statuses, month_of, preset
-from .picker_form import PickerForm, groups
+from .live_view import INTERVAL_S, widget_bundle
+from .picker_calendar import Month, PickerCalendar, exchange_now, preset
+from .picker_estimate import PENDING, Estimate, estimate_of
+from .picker_form import PickerForm, data_type_groups
+from .picker_widget import JobState, Message, PickerWidget
+from .services import Frame, PickerServices
 from .subshell import handle_while_cells_run
 
 if TYPE_CHECKING:
     from ..jobs.job import Job
-    from ..session import FlatSession
-
-LARGE_BYTES = 5 * 10**9
-"""A download or a frame above this is warned of."""
-
-_HERE = Path(__file__).parent
-_KNOWN_FOR_S = 300.0
-
-
-class PickerWidget(anywidget.AnyWidget):
-    """What is on the page. It sends messages; all that it shows are these traits."""
-
-    _esm = _HERE / "picker.js"
-    _css = style() + (_HERE / "picker.css").read_text(encoding="utf-8")
-    groups: traitlets.List[Any] = traitlets.List().tag(sync=True)
-    form = traitlets.Dict().tag(sync=True)
-    months: traitlets.List[Any] = traitlets.List().tag(sync=True)
-    estimate = traitlets.Dict().tag(sync=True)
-    job = traitlets.Dict().tag(sync=True)
-    message = traitlets.Dict().tag(sync=True)
-    code = traitlets.Unicode().tag(sync=True)
 
 
 class Picker:
     """A form to load with, made by `FlatSession.picker`; display it in a notebook.
 
+    Parameters
+    ----------
+    services
+        What plans and loads.
+
     Attributes
     ----------
-    choice
-        What is in the fields.
+    form
+        The fields of the form.
     result
         The frame of the last load that succeeded, or of the days that did; None before.
     job
@@ -67,59 +46,66 @@ class Picker:
     error
         Why the last load failed; None if it did not.
     widget
-        The widget itself, to put beside others.
+        The widget itself, to place beside others.
     """
 
-    def __init__(self, session: FlatSession) -> None:
-        self._session = session
-        self._estimates, self._calendars = Debouncer(), Debouncer()
-        self._statuses: dict[tuple[str, int, int], tuple[float, Statuses]] = {}
-        self.result: Any = None
-        self.job: Job[Any] | None = None
-        self._follower: threading.Thread | None = None
-        self._is_loading = False
+    def __init__(self, services: PickerServices) -> None:
+        self._services = services
+        self._estimates = Debouncer()
+        self.result: Frame | None = None
+        self.job: Job[Frame] | None = None
         self.error: BaseException | None = None
-        first, last = preset("week", _now())
+        self._job_thread: threading.Thread | None = None
+        self._is_loading = False
+        first, last = preset("week", exchange_now())
         self.form = PickerForm(start=str(first), end=str(last))
-        self._shown = last.year, last.month
-        self.widget = PickerWidget(groups=groups())
+        self.widget = PickerWidget(groups=data_type_groups())
         handle_while_cells_run(self.widget)
-        self.widget.on_msg(lambda _, content, __: self.receive(content))
-        self._emit("", "")
-        self._refresh()
+        self.widget.on_msg(lambda _widget, content, _buffers: self.receive(content))
+        self._calendar = PickerCalendar(services.plan, self._set_months)
+        self._set_message("", "")
+        self._refresh(last)
 
     @property
     def code(self) -> str:
-        """The line of Python that loads what is chosen."""
+        """The line of Python that loads what is selected."""
         return self.form.code()
 
-    def receive(self, message: Mapping[str, Any]) -> None:
-        """Do what the page asks for; what is wrong is said under the form."""
+    def receive(self, message: object) -> None:
+        """Handle a message of the page; an error is shown below the form."""
         try:
-            match message.get("action"):
-                case "set":
-                    self._choose(self.form.changed(str(message["name"]), message["value"]))
-                case "range":
-                    self._choose_days(str(message["start"]), str(message["end"]))
-                case "preset":
-                    first, last = preset(str(message["name"]), _now())
-                    self._choose_days(str(first), str(last))
-                case "month":
-                    self._show_month(int(message["year"]), int(message["month"]))
-                case "load":
-                    self.load()
-                case "cancel":
-                    self._cancel(int(message["job"]))
-        except (ValueError, KeyError, TypeError) as error:
-            self._emit("error", str(error))
+            if not isinstance(message, Mapping):
+                raise TypeError(f"{message!r} is not a message")
+            self._handle(message)
+        except KeyError as error:
+            self._set_message("error", f"the message {message!r} of the page has no {error}")
+        except (ValueError, TypeError) as error:
+            self._set_message("error", str(error))
 
-    def choose(self, **fields: Any) -> None:
+    def _handle(self, message: Mapping[str, object]) -> None:
+        match message.get("action"):
+            case "set":
+                self._set_form(self.form.changed(str(message["name"]), message["value"]))
+            case "range":
+                self._set_days(str(message["start"]), str(message["end"]))
+            case "preset":
+                first, last = preset(str(message["name"]), exchange_now())
+                self._set_days(str(first), str(last))
+            case "month":
+                year, month = int(str(message["year"])), int(str(message["month"]))
+                self._calendar.show(self.form.data_type, year, month)
+            case "load":
+                self.load()
+            case "cancel":
+                self._cancel(int(str(message["job"])))
+
+    def choose(self, **fields: object) -> None:
         """Fill in fields from code, by the names of `flatnb.notebook.picker_form.PickerForm`.
 
         Raises
         ------
         ValueError
-            If there is no such field, or a value is not of its kind.
+            If there is no such field, or a value has the wrong type.
 
         Examples
         --------
@@ -128,167 +114,119 @@ class Picker:
         form = self.form
         for name, value in fields.items():
             form = form.changed(name, value)
-        self._choose(form)
+        self._set_form(form)
 
-    def wait(self) -> Any:
-        """Wait until nothing loads, and return `result`."""
-        if self._follower is not None:
-            self._follower.join()
+    def wait(self) -> Frame | None:
+        """Wait until no load is running, and return `result`."""
+        if self._job_thread is not None:
+            self._job_thread.join()
         return self.result
 
     def load(self) -> None:
-        """Load what is chosen, in the background; nothing happens while a load runs."""
+        """Load what is selected, in the background; does nothing while a load is running."""
         if self._is_loading:
             return
         form = self.form
         try:
-            self.job = self._session.start(
+            self.job = self._services.start(
                 form.data_type, form.start, form.end, progress=False, **form.arguments()
             )
         except (ValueError, ImportError, RuntimeError) as error:
-            self._emit("error", str(error))
+            self._set_message("error", str(error))
             return
+        # Set here and not by the thread: a second click may arrive before that starts.
         self.error = None
         self._is_loading = True
-        self._emit("", "")
-        self._follower = threading.Thread(
+        self._set_message("", "")
+        self._job_thread = threading.Thread(
             target=self._follow, args=(self.job, form), name="flatnb-picker", daemon=True
         )
-        self._follower.start()
+        self._job_thread.start()
 
-    # The fields
-
-    def _choose(self, form: PickerForm) -> None:
+    def _set_form(self, form: PickerForm) -> None:
         before, self.form = self.form, form
-        for typed, earlier in ((form.end, before.end), (form.start, before.start)):
+        shown: date | None = None
+        for entered, earlier in ((form.end, before.end), (form.start, before.start)):
+            # Not a valid date: the estimate shows the error.
             with contextlib.suppress(ValueError):
-                if typed != earlier and not self._shows(day := as_date(typed, "date")):
-                    self._shown = day.year, day.month
-        self._refresh()
+                if entered != earlier and not self._calendar.includes(as_date(entered, "date")):
+                    shown = as_date(entered, "date")
+        self._refresh(shown)
 
-    def _choose_days(self, start: str, end: str) -> None:
+    def _set_days(self, start: str, end: str) -> None:
         first, last = sorted((as_date(start, "start"), as_date(end, "end")))
-        self._choose(self.form.changed("start", str(first)).changed("end", str(last)))
+        self._set_form(self.form.changed("start", str(first)).changed("end", str(last)))
 
-    def _refresh(self) -> None:
+    def _refresh(self, shown: date | None = None) -> None:
+        """Show what the form means; ``shown``: a day of the month that the calendar is to show."""
         form = self.form
-        self.widget.form = {
-            "values": {name: _plain(getattr(form, name)) for name in PickerForm.__annotations__},
-            "columns": list(form.known_type.columns),
-            "options": form.known_type.is_options,
-        }
+        self.widget.form = dict(form.state())
         self.widget.code = form.code()
-        self.widget.estimate = {"text": "looking …", "kind": ""}
-        self._show_month(*self._shown)
-        version = self._estimates.version + 1
-        self._estimates.submit(lambda: self._estimate(form, version))
+        self.widget.estimate = dict(PENDING)
+        self._estimates.submit(lambda is_current: self._estimate(form, is_current))
+        year, month = (shown.year, shown.month) if shown is not None else (None, None)
+        self._calendar.show(form.data_type, year, month)
 
-    # The calendar
-
-    def _show_month(self, year: int, month: int) -> None:
-        if not 1 <= month <= 12 or not 1990 <= year <= 2100:
-            raise ValueError(f"there is no month {year}-{month}")
-        self._shown = year, month
-        self._draw_months()
-        name = self.form.data_type
-        version = self._calendars.version + 1
-        self._calendars.submit(lambda: self._look_up(name, version))
-
-    def _visible(self) -> list[tuple[int, int]]:
-        """The shown month and the one before it."""
-        year, month = self._shown
-        return [(year, month - 1) if month > 1 else (year - 1, 12), (year, month)]
-
-    def _shows(self, day: date) -> bool:
-        return (day.year, day.month) in self._visible()
-
-    def _draw_months(self) -> None:
-        form, now = self.form, _now()
-        drawn = []
-        for year, month in self._visible():
-            _, statuses = self._statuses.get((form.data_type, year, month), (0.0, None))
-            drawn.append(month_of(year, month, form.known_type, statuses, now))
-        self.widget.months = drawn
-
-    def _look_up(self, name: str, version: int) -> None:
-        for year, month in self._visible():
-            known_at, _ = self._statuses.get((name, year, month), (-_KNOWN_FOR_S, {}))
-            first = date(year, month, 1)
-            if time.monotonic() - known_at < _KNOWN_FOR_S or first > _now().date():
-                continue
-            known = self._statuses
-            last = date(year + month // 12, month % 12 + 1, 1).toordinal() - 1
-            try:
-                plan = self._session.plan(name, first, date.fromordinal(last))
-            except (FlatnbError, RuntimeError):
-                continue  # the days stay as the calendar has them; the estimate says why
-            found = {day.date: str(day.status) for day in plan.days}
-            known[name, year, month] = time.monotonic(), found
-            if self._calendars.is_current(version):
-                self._draw_months()
-
-    # What the choice means
-
-    def _estimate(self, form: PickerForm, version: int) -> None:
-        told: dict[str, Any]
+    def _estimate(self, form: PickerForm, is_current: Callable[[], bool]) -> None:
         try:
-            plan = self._session.plan(form.data_type, form.start, form.end, **form.arguments())
+            plan = self._services.plan(form.data_type, form.start, form.end, **form.arguments())
         except (ValueError, FlatnbError, RuntimeError, ImportError) as error:
-            told = {"text": str(error), "kind": "error"}
+            estimate = Estimate(text=str(error), kind="error")
         else:
-            told = estimate_of(plan)
-        if self._estimates.is_current(version):
-            self.widget.estimate = told
+            estimate = estimate_of(plan)
+        if is_current():
+            self.widget.estimate = dict(estimate)
 
-    # Loading
-
-    def _follow(self, job: Job[Any], form: PickerForm) -> None:
+    def _follow(self, job: Job[Frame], form: PickerForm) -> None:
         while not job.done():
             self._show_job(job)
             time.sleep(INTERVAL_S)
-        told = self._take(job)
+        outcome = self._outcome(job)
         self._is_loading = False
         self._show_job(job)
-        self._emit(*told)
-        # What was loaded is in the cache now; what is being looked up goes into the old one.
-        self._statuses = {}
-        if form == self.form:
+        self.widget.message = dict(outcome)
+        # What was loaded may be cached now.
+        self._calendar.forget_statuses()
+        if form == self.form:  # else the form's own estimate is newer
             self._refresh()
 
-    def _take(self, job: Job[Any]) -> tuple[str, str, str]:
-        """Take the result of a job that is done; what there is to tell of it."""
+    def _outcome(self, job: Job[Frame]) -> Message:
+        """Take the result of a job that has ended; the message about it."""
         try:
-            # The warnings are shown here and not below whatever cell happens to run.
+            # Shown in the form: printed from this thread, warnings would appear below whichever
+            # cell is running.
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 self.result = job.result()
         except LoadCancelledError:
-            return "warning", "The load was cancelled; picker.result is what it was.", ""
+            text = "The load was cancelled; picker.result is unchanged."
+            return Message(kind="warning", text=text, details="")
         except Exception as error:
             self.error = error
             if isinstance(error, LoadError):
                 self.result = error.frame
             details = "".join(traceback.format_exception(error))
-            return "error", f"{type(error).__name__}: {error}", details
-        odd = [str(each.message) for each in caught]
-        rows = f"picker.result has {len(self.result):,} rows."
-        return "warning" if odd else "done", "\n".join([rows, *odd]), ""
+            return Message(kind="error", text=f"{type(error).__name__}: {error}", details=details)
+        lines = [f"picker.result has {len(self.result):,} rows."]
+        lines += [str(each.message) for each in caught]
+        return Message(kind="warning" if caught else "done", text="\n".join(lines), details="")
 
-    def _show_job(self, job: Job[Any]) -> None:
-        rate = self._session.panel().snapshot.bytes_per_s
-        self.widget.job = {
-            "number": job.status.number,
-            "running": not job.done(),
-            "html": job_html(job.status, rate, False),
-        }
+    def _set_months(self, months: list[Month]) -> None:
+        self.widget.months = months
+
+    def _set_message(self, kind: Literal["", "error"], text: str) -> None:
+        self.widget.message = dict(Message(kind=kind, text=text, details=""))
+
+    def _show_job(self, job: Job[Frame]) -> None:
+        rate = self._services.panel().snapshot.bytes_per_s
+        html = job_html(job.status, rate, False)
+        state = JobState(number=job.status.number, running=not job.done(), html=html)
+        self.widget.job = dict(state)
 
     def _cancel(self, number: int) -> None:
-        # A late click must not cancel the next load.
+        # A click that arrives late must not cancel the next load.
         if self.job is not None and self.job.status.number == number:
             self.job.cancel()
-
-    def _emit(self, kind: str, text: str, details: str = "") -> None:
-        self.widget.message = {"kind": kind, "text": text, "details": details}
 
     def __repr__(self) -> str:
         return f"Picker: {self.code}"
@@ -296,34 +234,4 @@ class Picker:
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
-        bundle = {
-            "application/vnd.jupyter.widget-view+json": view,
-            "text/plain": repr(self),
-        }
-        display(bundle, raw=True)  # type: ignore[no-untyped-call]
-
-
-def estimate_of(plan: Plan) -> dict[str, Any]:
-    """What a plan means, in a line; ``kind`` is ``"warning"`` if it is a lot."""
-    parts = [f"{plan.files:,} of {len(plan.days):,} days have a file"]
-    if plan.bytes_to_download:
-        size = format_bytes(plan.bytes_to_download)
-        parts.append(f"{size} to download, {format_duration(plan.seconds_estimate)}")
-    if plan.bytes_cached:
-        parts.append(f"{format_bytes(plan.bytes_cached)} here already")
-    if plan.rows_estimate and plan.memory_bytes_estimate is not None:
-        memory = format_bytes(plan.memory_bytes_estimate)
-        parts.append(f"about {plan.rows_estimate:,} rows, {memory} in memory")
-    large = max(plan.bytes_to_download, plan.memory_bytes_estimate or 0) > LARGE_BYTES
-    kind = "warning" if large or not plan.files else "ok"
-    text = " · ".join(parts)
-    return {"text": f"This is a lot: {text}" if large else text, "kind": kind}
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _now() -> datetime:
-    return datetime.now(zoneinfo.ZoneInfo(EXCHANGE_TIME_ZONE))
+        display(widget_bundle(self.widget, repr(self)), raw=True)  # type: ignore[no-untyped-call]

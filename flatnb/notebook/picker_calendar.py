@@ -1,47 +1,168 @@
-"""The trading calendar of the picker: what each day of a month is."""
+"""The trading calendar of the picker: two months, and what is known of each of their days."""
 
 from __future__ import annotations
 
+import time
+import zoneinfo
 from calendar import monthrange
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
-from typing import Any, Literal
+from typing import Literal, TypedDict
 
-from ..market.calendar import closure_name, is_early_close
-from ..market.data_types import DataType
+from ..errors import FlatnbError
+from ..explore.plan import Plan
+from ..market.calendar import EXCHANGE_TIME_ZONE, closure_name, is_early_close
+from ..market.data_types import DataType, get_data_type
 from ..market.known_issues import is_published
+from .debounce import Debouncer
 
-DayLook = Literal["closed", "open", "cached", "missing", "late", "future", "before"]
+DayKind = Literal["closed", "open", "cached", "missing", "late", "future", "before"]
+"""What a day is; the page has a colour for each."""
 
-_WORDS: Mapping[str, str] = {
+Statuses = Mapping[date, str]
+"""Day → its status in a `Plan`."""
+
+STATUSES_LAST_S = 300.0
+"""How long the statuses of a month are used before they are looked up again."""
+
+FIRST_YEAR, LAST_YEAR = 1990, 2100
+
+# Files are complete by about 11:00 ET on the next day (vendor's knowledge base, October 2026).
+_DESCRIPTIONS: Mapping[DayKind, str] = {
     "open": "",
     "cached": "cached",
     "missing": "no file in the bucket",
     "late": "not published yet: complete at about 11:00 in New York on the next day",
-    "future": "yet to come",
+    "future": "in the future",
     "before": "before the first day of this data type",
 }
-_STATUS: Mapping[str, DayLook] = {
+_KIND_OF_STATUS: Mapping[str, DayKind] = {
     "cached": "cached",
+    # A load downloads it again, so for a user it is like a day that is not cached.
     "replaced": "open",
     "to download": "open",
     "missing": "missing",
     "late": "late",
 }
 
-Statuses = Mapping[date, str]
-"""Day → status of a plan; a month that was not looked up has none."""
+
+class Day(TypedDict):
+    """A day as the page draws it; ``early``: the exchange closes at 13:00."""
+
+    date: str
+    kind: DayKind
+    early: bool
+    today: bool
+    label: str
+
+
+class Month(TypedDict):
+    """A month as the page draws it; ``lead`` is the number of empty cells before its first day."""
+
+    year: int
+    month: int
+    title: str
+    lead: int
+    days: list[Day]
+
+
+class PickerCalendar:
+    """The two months that the picker shows; the statuses of their days are looked up.
+
+    Parameters
+    ----------
+    plan
+        Makes the plan of a data type between two days; it may block.
+    on_change
+        Called with the two months whenever one of them has changed, from any thread.
+    """
+
+    def __init__(
+        self,
+        plan: Callable[[str, date, date], Plan],
+        on_change: Callable[[list[Month]], object],
+    ) -> None:
+        self._plan = plan
+        self._on_change = on_change
+        self._debouncer = Debouncer()
+        self._data_type = ""
+        self._last_month = (exchange_now().year, exchange_now().month)
+        self._statuses: dict[tuple[str, int, int], tuple[float, Statuses]] = {}
+
+    def show(self, data_type: str, year: int | None = None, month: int | None = None) -> None:
+        """Show a month and the one before it.
+
+        Parameters
+        ----------
+        data_type
+            The name of the data type whose days are shown.
+        year, month
+            The month; None: the one that is shown already.
+
+        Raises
+        ------
+        ValueError
+            If there is no such month.
+        """
+        if year is not None and month is not None:
+            if not 1 <= month <= 12 or not FIRST_YEAR <= year <= LAST_YEAR:
+                raise ValueError(
+                    f"year={year}, month={month} is not a month of the years {FIRST_YEAR} to "
+                    f"{LAST_YEAR}; give another one"
+                )
+            self._last_month = year, month
+        self._data_type = data_type
+        self._draw()
+        self._debouncer.submit(lambda is_current: self._look_up(data_type, is_current))
+
+    def includes(self, day: date) -> bool:
+        """Whether a day is in one of the two months."""
+        return (day.year, day.month) in self._months()
+
+    def forget_statuses(self) -> None:
+        """Have all statuses looked up again; a lookup under way adds to the forgotten ones."""
+        self._statuses = {}
+
+    def _months(self) -> list[tuple[int, int]]:
+        year, month = self._last_month
+        return [(year, month - 1) if month > 1 else (year - 1, 12), (year, month)]
+
+    def _draw(self) -> None:
+        now, data_type = exchange_now(), get_data_type(self._data_type)
+        drawn = []
+        for year, month in self._months():
+            _, statuses = self._statuses.get((self._data_type, year, month), (0.0, None))
+            drawn.append(month_of(year, month, data_type, statuses, now))
+        self._on_change(drawn)
+
+    def _look_up(self, name: str, is_current: Callable[[], bool]) -> None:
+        for year, month in self._months():
+            # The dict of this moment: what is found after `forget_statuses` must not be kept.
+            known = self._statuses
+            known_at, _ = known.get((name, year, month), (-STATUSES_LAST_S, {}))
+            first = date(year, month, 1)
+            if time.monotonic() - known_at < STATUSES_LAST_S or first > exchange_now().date():
+                continue
+            try:
+                plan = self._plan(name, first, date(year, month, monthrange(year, month)[1]))
+            except (FlatnbError, RuntimeError):
+                # The calendar is drawn without statuses; the estimate shows the error.
+                continue
+            found = {day.date: str(day.status) for day in plan.days}
+            known[name, year, month] = time.monotonic(), found
+            if is_current():
+                self._draw()
 
 
 def month_of(
     year: int, month: int, data_type: DataType, statuses: Statuses | None, now: datetime
-) -> dict[str, Any]:
-    """A month for the front end.
+) -> Month:
+    """A month for the page.
 
     Parameters
     ----------
     statuses
-        What is known of its days; None: nothing yet.
+        The known statuses of its days; None: they were not looked up yet.
     now
         In exchange time.
     """
@@ -56,47 +177,61 @@ def month_of(
     }
 
 
-def _day(
-    day: date, data_type: DataType, statuses: Statuses | None, now: datetime
-) -> dict[str, Any]:
-    look, name = look_of(day, data_type, statuses, now)
-    by_calendar = data_type.days == "calendar"
-    early = by_calendar and is_early_close(day)
-    words = [f"{day:%A}, {day.day} {day:%B} {day.year}", name]
+def _day(day: date, data_type: DataType, statuses: Statuses | None, now: datetime) -> Day:
+    kind, description = describe_day(day, data_type, statuses, now)
+    early = data_type.days == "calendar" and is_early_close(day)
+    parts = [f"{day:%A}, {day.day} {day:%B} {day.year}", description]
     if early:
-        words.append("early close at 13:00")
+        parts.append("early close at 13:00")
     return {
         "date": day.isoformat(),
-        "look": look,
+        "kind": kind,
         "early": early,
         "today": day == now.date(),
-        "label": ", ".join(word for word in words if word),
+        "label": ", ".join(part for part in parts if part),
     }
 
 
-def look_of(
+def describe_day(
     day: date, data_type: DataType, statuses: Statuses | None, now: datetime
-) -> tuple[DayLook, str]:
-    """How a day looks, and in words why."""
-    look: DayLook
+) -> tuple[DayKind, str]:
+    """What a day is, as the page's kind and in words; the words of an ordinary day are empty.
+
+    Parameters
+    ----------
+    statuses
+        The known statuses of the month's days; None: they were not looked up yet.
+    now
+        In exchange time.
+    """
     closed = closure_name(day) if data_type.days == "calendar" else None
     if closed:
         return "closed", closed
+    kind: DayKind
+    published = is_published(day, now)
     if day < data_type.first_day:
-        look = "before"
+        kind = "before"
     elif day > now.date():
-        look = "future"
+        kind = "future"
     elif statuses is not None and day in statuses:
-        look = _STATUS[statuses[day]]
-    elif statuses is not None and data_type.days == "listing":
-        return ("closed", "no file") if is_published(day, now) else ("late", _WORDS["late"])
+        kind = _KIND_OF_STATUS[statuses[day]]
+    elif statuses is not None and data_type.days == "listing" and published:
+        # For these markets the listing is the calendar: a day without a file is a closed one.
+        return "closed", "no file"
     else:
-        look = "open" if is_published(day, now) else "late"
-    return look, _WORDS[look]
+        kind = "open" if published else "late"
+    return kind, _DESCRIPTIONS[kind]
 
 
 def preset(name: str, now: datetime) -> tuple[date, date]:
-    """First and last day of a preset: up to the last published trading day.
+    """First and last day of a preset: up to the last trading day with published files.
+
+    Parameters
+    ----------
+    name
+        ``"day"``, ``"week"``, ``"month"``, ``"ytd"`` (year to date) or ``"year"``.
+    now
+        In exchange time.
 
     Raises
     ------
@@ -106,18 +241,30 @@ def preset(name: str, now: datetime) -> tuple[date, date]:
     last = now.date()
     while closure_name(last) or not is_published(last, now):
         last -= timedelta(days=1)
-    firsts = {
+    first_days = {
         "day": last,
         "week": last - timedelta(days=6),
-        "month": _a_month_before(last) + timedelta(days=1),
+        "month": _month_before(last) + timedelta(days=1),
         "ytd": date(last.year, 1, 1),
-        "year": date(last.year - 1, last.month, min(last.day, 28)) + timedelta(days=1),
+        "year": _year_before(last) + timedelta(days=1),
     }
-    if name not in firsts:
-        raise ValueError(f"preset={name!r} is unknown; choose {', '.join(firsts)}")
-    return firsts[name], last
+    if name not in first_days:
+        raise ValueError(f"preset={name!r} is unknown; choose one of {', '.join(first_days)}")
+    return first_days[name], last
 
 
-def _a_month_before(day: date) -> date:
+def _month_before(day: date) -> date:
+    """The same day of the month before, or that month's last day."""
     end = day.replace(day=1) - timedelta(days=1)
     return end.replace(day=min(day.day, end.day))
+
+
+def _year_before(day: date) -> date:
+    """The same day of the year before; 28 February for the 29th."""
+    is_leap_day = (day.month, day.day) == (2, 29)
+    return date(day.year - 1, day.month, 28 if is_leap_day else day.day)
+
+
+def exchange_now() -> datetime:
+    """The present time in New York."""
+    return datetime.now(zoneinfo.ZoneInfo(EXCHANGE_TIME_ZONE))

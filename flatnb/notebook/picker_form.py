@@ -1,12 +1,18 @@
-"""What is chosen in the picker, as text from its fields; and the call that it stands for."""
+"""The fields of the picker's form, as text; and the arguments of `load` that they stand for."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TypedDict, TypeVar, cast
 
+from ..frames.to_pandas import FrameKind
+from ..load.request import LoadOptions
 from ..market.data_types import DATA_TYPES, DataType, get_data_type
+from ..market.option_symbols import OptionType
+
+T = TypeVar("T")
 
 _GROUPS = {
     "stocks": "Stocks",
@@ -16,26 +22,69 @@ _GROUPS = {
     "crypto": "Crypto",
     "futures": "Futures",
 }
-_HOLDS = {
-    "daily": "one bar a day for each ticker",
-    "session": "one bar a trading session for each contract",
-    "minute": "one bar for each minute with trades",
+_CONTENTS = {
+    "daily": "one bar per ticker and day",
+    "session": "one bar per contract and trading session",
+    "minute": "one bar per ticker and minute with trades",
     "trades": "every trade; large",
     "quotes": "every quote; very large",
     "values": "every value; large",
 }
 
 
+class LoadArguments(LoadOptions, total=False):
+    """Keyword arguments of `FlatSession.load`."""
+
+    frame: FrameKind
+
+
+class OfferedDataType(TypedDict):
+    """A data type in the form's list, with what its files contain."""
+
+    name: str
+    contents: str
+
+
+class DataTypeGroup(TypedDict):
+    """The data types of one asset class."""
+
+    group: str
+    items: list[OfferedDataType]
+
+
+class FormState(TypedDict):
+    """The form as the page draws it.
+
+    ``columns`` are those of the data type; ``options`` says whether it has options contracts.
+    """
+
+    values: dict[str, str | list[str]]
+    columns: list[str]
+    options: bool
+
+
 @dataclass(frozen=True)
 class PickerForm:
-    """The fields of the form: what was typed, not checked yet.
+    """The fields of the form: the text that was entered, not validated yet.
 
     Attributes
     ----------
+    data_type
+        A name of `flatnb.DATA_TYPES`.
+    start, end
+        First and last day, YYYY-MM-DD, both inclusive.
     symbols, underlyings
-        Separated by commas, spaces or line breaks; upper and lower case as typed.
+        Separated by commas, semicolons, spaces or line breaks; case-sensitive.
+    expiry_from, expiry_to
+        First and last expiry, YYYY-MM-DD, both inclusive; empty: no limit.
+    strike_from, strike_to
+        Lowest and highest strike in US dollars, both inclusive; empty: no limit.
+    option_type
+        ``"call"``, ``"put"``, or empty for both.
     columns
-        Those chosen; none: all.
+        The selected columns; none: all.
+    frame
+        ``"polars"`` or ``"pandas"``.
     """
 
     data_type: str = "stocks_daily"
@@ -51,49 +100,73 @@ class PickerForm:
     columns: tuple[str, ...] = ()
     frame: str = "polars"
 
-    def changed(self, name: str, value: Any) -> PickerForm:
-        """With another value in one field.
+    def changed(self, name: str, value: object) -> PickerForm:
+        """A form with another value in one field.
 
         Raises
         ------
         ValueError
-            If there is no such field, or the value is not of its kind.
+            If there is no such field, or the value has the wrong type.
         """
-        if name not in {field.name for field in fields(self)}:
-            raise ValueError(f"there is no field {name!r}")
+        names = [field.name for field in fields(self)]
+        if name not in names:
+            raise ValueError(f"field {name!r} is unknown; choose one of {', '.join(names)}")
         if name == "columns":
-            value = tuple(map(str, value))
-        elif not isinstance(value, str):
-            raise ValueError(f"{name}={value!r} must be text")
-        other = replace(self, **{name: value})
-        # Columns of one data type are none of another.
-        return replace(other, columns=()) if name == "data_type" else other
+            if isinstance(value, str) or not isinstance(value, Sequence):
+                raise ValueError(f"columns={value!r} must be a list of column names")
+            return replace(self, columns=tuple(map(str, value)))
+        if not isinstance(value, str):
+            raise ValueError(f"{name}={value!r} must be a string")
+        # Each data type has columns of its own.
+        columns = () if name == "data_type" else self.columns
+        return replace(self, columns=columns, **{name: value})
 
     @property
     def known_type(self) -> DataType:
-        """The chosen data type."""
+        """The selected data type."""
         return get_data_type(self.data_type)
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self) -> LoadArguments:
         """The keyword arguments of `FlatSession.load` besides data type and days.
 
         Raises
         ------
         ValueError
-            If a strike is no number.
+            If a strike is not a number.
         """
-        found: dict[str, Any] = {"symbols": names(self.symbols)}
+        arguments: LoadArguments = {}
+        if symbols := split_names(self.symbols):
+            arguments["symbols"] = symbols
         if self.known_type.is_options:
-            found["underlyings"] = names(self.underlyings)
-            found["expiry"] = _pair(self.expiry_from.strip(), self.expiry_to.strip())
-            found["strike"] = _pair(_dollars(self.strike_from), _dollars(self.strike_to))
-            found["option_type"] = self.option_type or None
-        found["columns"] = list(self.columns) or None
-        found["frame"] = None if self.frame == "polars" else self.frame
-        return {name: value for name, value in found.items() if value}
+            arguments.update(self._option_arguments())
+        if self.columns:
+            arguments["columns"] = list(self.columns)
+        if self.frame != "polars":
+            arguments["frame"] = cast(FrameKind, self.frame)  # `load` validates it
+        return arguments
+
+    def _option_arguments(self) -> LoadArguments:
+        arguments: LoadArguments = {}
+        if underlyings := split_names(self.underlyings):
+            arguments["underlyings"] = underlyings
+        expiry = self.expiry_from.strip() or None, self.expiry_to.strip() or None
+        if expiry != (None, None):
+            arguments["expiry"] = expiry
+        strike = _dollars("strike_from", self.strike_from), _dollars("strike_to", self.strike_to)
+        if strike != (None, None):
+            arguments["strike"] = strike
+        if self.option_type:
+            arguments["option_type"] = cast(OptionType, self.option_type)  # `load` validates it
+        return arguments
 
     def code(self, session: str = "session") -> str:
-        """The line of Python that does the same."""
+        """The line of Python that loads what is selected.
+
+        Parameters
+        ----------
+        session
+            The name of the variable that has the session.
+        """
         positional = [repr(value) for value in (self.data_type, self.start, self.end)]
         try:
             arguments = self.arguments()
@@ -102,31 +175,43 @@ class PickerForm:
         named = [f"{name}={value!r}" for name, value in arguments.items()]
         return f"df = {session}.load({', '.join(positional + named)})".replace("'", '"')
 
+    def state(self) -> FormState:
+        """The form for the page."""
+        values: dict[str, str | list[str]] = {
+            field.name: getattr(self, field.name) for field in fields(self)
+        }
+        values["columns"] = list(self.columns)
+        return {
+            "values": values,
+            "columns": list(self.known_type.columns),
+            "options": self.known_type.is_options,
+        }
 
-def names(text: str) -> list[str]:
-    """What is between commas, spaces and line breaks."""
+
+def split_names(text: str) -> list[str]:
+    """The names in a text, separated by commas, semicolons or white space, each once."""
     return list(dict.fromkeys(re.findall(r"[^\s,;]+", text)))
 
 
-def _pair(first: Any, last: Any) -> tuple[Any, Any] | None:
-    return (first or None, last or None) if first or last else None
-
-
-def _dollars(text: str) -> float | None:
+def _dollars(field: str, text: str) -> float | None:
     if not text.strip():
         return None
     try:
         number = float(text)
     except ValueError:
-        raise ValueError(f"strike {text!r} is no number of dollars") from None
+        raise ValueError(
+            f"{field}={text!r} is not a number of dollars; enter for example 470 or 472.5"
+        ) from None
+    # For the line of code that is shown: strike=(470, None), not 470.0.
     return int(number) if number.is_integer() else number
 
 
-def groups() -> list[dict[str, Any]]:
-    """All data types by asset class, each with what it holds."""
-    found: dict[str, list[dict[str, str]]] = {}
+def data_type_groups() -> list[DataTypeGroup]:
+    """All data types by asset class, for the form's list."""
+    groups: dict[str, list[OfferedDataType]] = {}
     for name, data_type in DATA_TYPES.items():
         group = _GROUPS.get(data_type.asset_class, data_type.asset_class)
-        holds = _HOLDS.get(name.rpartition("_")[2], f"{data_type.root}/{data_type.folder}")
-        found.setdefault(group, []).append({"name": name, "holds": holds})
-    return [{"group": group, "items": items} for group, items in found.items()]
+        folder = f"{data_type.root}/{data_type.folder}"
+        contents = _CONTENTS.get(name.rpartition("_")[2], folder)
+        groups.setdefault(group, []).append({"name": name, "contents": contents})
+    return [{"group": group, "items": items} for group, items in groups.items()]

@@ -1,28 +1,32 @@
-"""A first look at what was loaded: candles and volume of one symbol, by matplotlib."""
+"""A chart of loaded bars: candles and volume of one symbol, by matplotlib."""
 
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 if TYPE_CHECKING:
+    import pandas as pd
     import polars as pl
 
 COLUMNS = ("ticker", "window_start", "open", "high", "low", "close", "volume")
 
-CANDLES = 250
-"""More bars are drawn as fewer candles of several bars each."""
+MAX_CANDLES = 250
+"""More bars are joined to candles of several bars each: thinner ones cannot be told apart."""
 
 _RISING, _FALLING = "#2e7d32", "#c62828"
-_TICKS = 8
+_TIME_LABELS = 8
 
 
 class Chart(Figure):
-    """A figure that a notebook shows as it is, whether or not pyplot is in use."""
+    """A figure that a notebook displays by itself, whether or not pyplot is in use.
+
+    IPython's display of a plain `Figure` needs ``%matplotlib inline``.
+    """
 
     def _repr_png_(self) -> bytes:
         out = io.BytesIO()
@@ -30,26 +34,26 @@ class Chart(Figure):
         return out.getvalue()
 
 
-def plot(frame: Any, symbol: str | None = None) -> Chart:
+def plot(frame: pl.DataFrame | pd.DataFrame, symbol: str | None = None) -> Chart:
     """Draw candles, and the volume below them.
 
-    Bars are drawn side by side: nights, weekends and minutes without a trade take no room.
+    Bars are drawn side by side: nights, weekends and minutes without a trade leave no gap.
 
     Parameters
     ----------
     frame
-        What `flatnb.FlatSession.load` gave, polars or pandas, of daily or minute bars.
+        A result of `flatnb.FlatSession.load`, polars or pandas, of daily or minute bars.
     symbol
-        Which ticker; may be left out if the frame has one only.
+        The ticker; it can be omitted if the frame has only one.
 
     Raises
     ------
     ValueError
-        If the frame is not one of bars, or has no such ticker.
+        If the frame has no bars, or none of this ticker.
     """
     bars = _bars(frame, symbol)
     title = str(bars["ticker"][0])
-    bars_each = -(-len(bars) // CANDLES)
+    bars_each = -(-len(bars) // MAX_CANDLES)  # rounded up
     if bars_each > 1:
         bars = _join(bars, bars_each)
         title += f" – each candle is {bars_each} bars"
@@ -60,21 +64,21 @@ def plot(frame: Any, symbol: str | None = None) -> Chart:
     return figure
 
 
-def candles_of(frame: Any, symbol: str | None = None) -> pl.DataFrame:
+def candles_of(frame: pl.DataFrame | pd.DataFrame, symbol: str | None = None) -> pl.DataFrame:
     """The candles that `plot` draws, as a frame."""
     bars = _bars(frame, symbol)
-    return _join(bars, -(-len(bars) // CANDLES))
+    return _join(bars, -(-len(bars) // MAX_CANDLES))
 
 
-def _bars(frame: Any, symbol: str | None) -> pl.DataFrame:
+def _bars(frame: pl.DataFrame | pd.DataFrame, symbol: str | None) -> pl.DataFrame:
     """The bars of one symbol in the order of time."""
     import polars as pl
 
     bars: pl.DataFrame = frame if isinstance(frame, pl.DataFrame) else pl.from_pandas(frame)
     if absent := [name for name in COLUMNS if name not in bars.columns]:
         raise ValueError(
-            f"frame has no column {', '.join(map(repr, absent))}; plot draws bars, loaded with "
-            "all their columns"
+            f"frame has no column {', '.join(map(repr, absent))}; plot draws daily or minute bars "
+            "that were loaded with all their columns"
         )
     tickers = bars["ticker"].unique().sort().to_list()
     if symbol is None and len(tickers) == 1:
@@ -104,24 +108,27 @@ def _join(bars: pl.DataFrame, bars_each: int) -> pl.DataFrame:
 
 
 def _draw(bars: pl.DataFrame, candles: Axes, volume: Axes) -> None:
-    places = range(len(bars))
+    positions = range(len(bars))
     columns = {name: bars[name].to_list() for name in COLUMNS}
     opens, closes = columns["open"], columns["close"]
     colours = [_RISING if c >= o else _FALLING for o, c in zip(opens, closes, strict=True)]
-    candles.vlines(places, columns["low"], columns["high"], colors=colours, linewidth=0.8)
-    tall = (max(columns["high"]) - min(columns["low"])) or 1.0
-    heights = [max(abs(c - o), tall / 400) for o, c in zip(opens, closes, strict=True)]
+    candles.vlines(positions, columns["low"], columns["high"], colors=colours, linewidth=0.8)
+    price_range = (max(columns["high"]) - min(columns["low"])) or 1.0
+    # A bar whose open is its close would have no height, and be invisible.
+    heights = [max(abs(c - o), price_range / 400) for o, c in zip(opens, closes, strict=True)]
     bottoms = [min(o, c) for o, c in zip(opens, closes, strict=True)]
-    candles.bar(places, heights, bottom=bottoms, width=0.7, color=colours)
-    volume.bar(places, columns["volume"], width=0.7, color=colours, alpha=0.6)
+    candles.bar(positions, heights, bottom=bottoms, width=0.7, color=colours)
+    volume.bar(positions, columns["volume"], width=0.7, color=colours, alpha=0.6)
     times = columns["window_start"]
-    within_days = len({moment.date() for moment in times}) < len(times)
-    marked = list(places)[:: max(1, len(bars) // _TICKS)]
-    form = "%m-%d\n%H:%M" if within_days else "%Y-%m-%d"
-    volume.set_xticks(marked, [f"{times[place]:{form}}" for place in marked])
-    if within_days:
+    within_days = len({time.date() for time in times}) < len(times)
+    labelled = list(positions)[:: max(1, len(bars) // _TIME_LABELS)]
+    label_format = "%m-%d\n%H:%M" if within_days else "%Y-%m-%d"
+    volume.set_xticks(labelled, [f"{times[index]:{label_format}}" for index in labelled])
+    if within_days:  # times of day mean nothing without their time zone
         volume.set_xlabel(f"{times[0].tzinfo}", loc="right", fontsize=9)
-    candles.set_ylim(min(columns["low"]) - tall / 20, max(columns["high"]) + tall / 20)
+    candles.set_ylim(
+        min(columns["low"]) - price_range / 20, max(columns["high"]) + price_range / 20
+    )
     candles.set_ylabel("price")
     volume.set_ylabel("volume")
     volume.yaxis.set_major_formatter(EngFormatter())

@@ -93,11 +93,11 @@ class JupyterServer:
 
     def _wait_for_url(self) -> str:
         assert self._process is not None
-        told = self.folder / "runtime" / f"jpserver-{self._process.pid}.json"
+        info = self.folder / "runtime" / f"jpserver-{self._process.pid}.json"
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
-                facts: dict[str, Any] = json.loads(told.read_text(encoding="utf-8"))
+                facts: dict[str, Any] = json.loads(info.read_text(encoding="utf-8"))
             except (OSError, ValueError):
                 time.sleep(0.05)
             else:

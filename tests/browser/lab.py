@@ -142,8 +142,8 @@ class Lab:
         """What a cell has printed or shown as text."""
         parts = []
         for output in self.outputs(index):
-            told = output.get("text") or output.get("data", {}).get("text/plain") or ""
-            parts.append(told if isinstance(told, str) else "".join(told))
+            text = output.get("text") or output.get("data", {}).get("text/plain") or ""
+            parts.append(text if isinstance(text, str) else "".join(text))
         return "".join(parts)
 
     def save(self) -> str:

@@ -39,7 +39,7 @@ def test_pick_by_click_and_load_while_another_cell_runs(
     cell.locator('button[data-date="2024-02-29"]').wait_for()
     holiday = cell.locator('button[data-date="2024-01-01"]')
     assert "New Year's Day" in (holiday.get_attribute("title") or "")
-    assert "flatnb-look-closed" in (holiday.get_attribute("class") or "")
+    assert "flatnb-kind-closed" in (holiday.get_attribute("class") or "")
     cell.locator('button[data-date="2024-01-09"]').click()
     cell.locator('button[data-date="2024-01-11"]').hover()
     hovered = cell.locator('button[data-date="2024-01-10"]')

@@ -1,4 +1,4 @@
-"""The minutes of a trading day: when trading is open, and how busy each minute is."""
+"""The minutes of a trading day: its sessions, and the usual activity of each minute."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from .noise import Floats, Ints
 
 EXCHANGE_TIME = ZoneInfo("America/New_York")
 MINUTE_NS = 60_000_000_000
+# The hours of NYSE Arca: early session from 04:00, core session from 09:30, late session for four
+# hours after the close.
 _PRE_MARKET_OPEN = 4 * 60
 _OPEN = 9 * 60 + 30
 _POST_MARKET_MINUTES = 240
@@ -21,7 +23,7 @@ PRE, REGULAR, POST = range(3)
 
 
 @dataclass(frozen=True)
-class Layout:
+class DayLayout:
     """The minutes of one day.
 
     Attributes
@@ -29,9 +31,9 @@ class Layout:
     first_minute
         The first minute, counted from midnight in exchange time.
     lengths
-        Minutes in each session, one session after the other.
+        The number of minutes of each session, in order, without a gap between them.
     activity
-        How busy each minute usually is, with no unit.
+        The usual trades of each minute, relative to the others of its session.
     """
 
     first_minute: int
@@ -40,22 +42,25 @@ class Layout:
 
     @property
     def session_of(self) -> Ints:
-        """The number of the session that each minute is in."""
+        """For each minute the number of its session."""
         return np.repeat(np.arange(len(self.lengths)), self.lengths)
 
 
-def stock_layout(day: date) -> Layout:
-    """04:00 to 19:59 in exchange time, or to 16:59 if the market closes at 13:00."""
+def stock_layout(day: date) -> DayLayout:
+    """04:00 to 19:59 in exchange time, or to 16:59 if the market closes at 13:00.
+
+    Three sessions: `PRE`, `REGULAR` and `POST`.
+    """
     regular = _regular_minutes(day)
     lengths = (_OPEN - _PRE_MARKET_OPEN, regular, _POST_MARKET_MINUTES)
     shapes = (_pre_market_shape(lengths[0]), _u_shape(regular), _post_market_shape(lengths[2]))
-    return Layout(_PRE_MARKET_OPEN, lengths, np.concatenate(shapes))
+    return DayLayout(_PRE_MARKET_OPEN, lengths, np.concatenate(shapes))
 
 
-def option_layout(day: date) -> Layout:
-    """The regular session alone."""
+def option_layout(day: date) -> DayLayout:
+    """The regular session alone: 09:30 to 15:59 in exchange time, or to 12:59."""
     regular = _regular_minutes(day)
-    return Layout(_OPEN, (regular,), _u_shape(regular))
+    return DayLayout(_OPEN, (regular,), _u_shape(regular))
 
 
 def midnight_ns(day: date) -> int:
@@ -72,7 +77,7 @@ def day_before(day: date) -> date:
 
 
 def weekday_index(day: date) -> int:
-    """Weekdays since the year 1: Monday follows Friday, so that prices do not jump over it."""
+    """Weekdays since the year 1: Monday follows Friday, so that weekends are no step of prices."""
     weeks, weekday = divmod(day.toordinal() - 1, 7)
     return weeks * 5 + min(weekday, 4)
 

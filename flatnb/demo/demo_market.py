@@ -1,7 +1,7 @@
-"""The demo market: invented bars of real-shaped tickers, in exactly the vendor's format.
+"""The demo market: invented bars of realistic tickers, in exactly the vendor's format.
 
 Nothing here is market data. Tickers may be those of real companies; every price and volume is
-made from a seed.
+generated from a seed.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from ..market.data_types import DataType, get_data_type
 from .bars import to_table
 from .files import has_decimals, header_of, to_csv, to_gzip
 from .intraday import MinuteBars, split
-from .market_spec import WORLDS, OtherMarket
+from .market_spec import MARKET_SPECS, OtherMarket
 from .options import OptionChains
-from .sessions import MINUTE_NS, REGULAR, midnight_ns, option_layout, stock_layout
 from .stocks import make_stock_day
 from .ticks import make_quotes, make_trades, make_values
+from .trading_hours import MINUTE_NS, REGULAR, midnight_ns, option_layout, stock_layout
 from .universe import make_universe, stock_specs, underlying_specs
 
 
 class DemoMarket:
-    """A synthetic market: the same seed gives the same bars, whatever was asked for before.
+    """A synthetic market: the same seed gives the same bars, in whatever order they are requested.
 
-    Prices go on from day to day. A stock's or a contract's day bar is the aggregate of its minute
-    bars of the regular session (09:30 to 16:00 in exchange time, or to the early close); stocks
-    have minutes before and after it besides.
+    Prices continue from day to day. The day bar of a stock or contract is the aggregate of its
+    minute bars of the regular session (09:30 to 16:00 in exchange time, or to the early close);
+    stocks also have minutes before and after it.
 
     Parameters
     ----------
     seed
         Another seed is another market with the same tickers.
     stocks
-        How many tickers there are. 12,000 make files of the real market's size.
+        The number of tickers. 12,000 give files of the real market's size.
     option_underlyings
-        How many underlyings have option chains.
+        The number of underlyings that have option chains.
 
     Notes
     -----
@@ -48,12 +48,14 @@ class DemoMarket:
 
     def __init__(self, *, seed: int = 7, stocks: int = 250, option_underlyings: int = 8) -> None:
         if stocks < 1 or option_underlyings < 1:
-            raise ValueError("stocks and option_underlyings must be at least 1")
+            raise ValueError(
+                f"stocks={stocks} and option_underlyings={option_underlyings} must be at least 1"
+            )
         self.seed = seed
         self.stocks = stocks
         self.option_underlyings = option_underlyings
         self._universe = make_universe(stock_specs(stocks), seed)
-        self._others = {root: OtherMarket(spec, seed) for root, spec in WORLDS.items()}
+        self._others = {root: OtherMarket(spec, seed) for root, spec in MARKET_SPECS.items()}
         self._chains = OptionChains(make_universe(underlying_specs(option_underlyings), seed))
 
     def __repr__(self) -> str:
@@ -70,7 +72,7 @@ class DemoMarket:
         data_type
             One of `flatnb.DATA_TYPES`.
         day
-            A day on which its market is open, also a future one.
+            A day on which its market is open; it may be in the future.
 
         Returns
         -------
@@ -85,19 +87,21 @@ class DemoMarket:
         """
         found = get_data_type(data_type)
         if not self.has_file(found, day):
-            raise ValueError(f"{day} is not a trading day of {found.name}: it has no files")
+            raise ValueError(
+                f"day={day} is not a trading day of {found.name}, so it has no file; choose another"
+            )
         kind = found.name.rpartition("_")[2]
         if kind in ("daily", "session", "minute"):
             bars = self._bars(found, day, minutes=kind == "minute")
             return bars.select(header_of(found, day))
         minutes = self._bars(found, day, minutes=True)
-        make = {"trades": make_trades, "quotes": make_quotes, "values": make_values}[kind]
-        return make(minutes).select(header_of(found, day))
+        make_rows = {"trades": make_trades, "quotes": make_quotes, "values": make_values}[kind]
+        return make_rows(minutes).select(header_of(found, day))
 
     @staticmethod
     def has_file(data_type: DataType, day: date) -> bool:
         """Whether the data type's market is open on a day."""
-        spec = WORLDS.get(data_type.root)
+        spec = MARKET_SPECS.get(data_type.root)
         return spec.is_open(day) if spec else calendar.is_trading_day(day)
 
     def _bars(self, data_type: DataType, day: date, *, minutes: bool) -> pl.DataFrame:
@@ -113,14 +117,14 @@ class DemoMarket:
         return to_csv(table, decimals=has_decimals(get_data_type(data_type).name, day))
 
     def file(self, data_type: str, day: date) -> bytes:
-        """One file as it lies in the bucket: gzip of `csv`."""
+        """One file as it is in the bucket: gzip of `csv`; see `table` for the parameters."""
         return to_gzip(self.csv(data_type, day))
 
     def _stock_table(self, day: date, *, minutes: bool) -> pl.DataFrame:
         stocks = make_stock_day(self._universe, day)
         tickers = self._universe.tickers
         if minutes:
-            rows = split(stocks.sessions, stock_layout(day), stocks.keys, stocks.grain)
+            rows = split(stocks.sessions, stock_layout(day), stocks.keys, stocks.precision)
             return _minute_table(tickers, rows, day)
         regular = stocks.sessions[:, REGULAR]
         traded = np.flatnonzero(regular.transactions)
@@ -128,9 +132,9 @@ class DemoMarket:
         return to_table(tickers, traded, regular[traded], start)
 
     def _option_table(self, day: date, *, minutes: bool) -> pl.DataFrame:
-        options = self._chains.on(day)
+        options = self._chains.trade(day)
         if minutes:
-            rows = split(options.bars[:, None], option_layout(day), options.keys, options.grain)
+            rows = split(options.bars[:, None], option_layout(day), options.keys, options.precision)
             return _minute_table(options.symbols, rows, day)
         owner = np.arange(len(options.symbols))
         return to_table(options.symbols, owner, options.bars, np.full(len(owner), midnight_ns(day)))

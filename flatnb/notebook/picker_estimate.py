@@ -1,0 +1,40 @@
+"""What a plan means, in the line under the picker's form."""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+from ..download.statistics import format_bytes
+from ..explore.plan import Plan, format_duration
+
+LARGE_BYTES = 5 * 10**9
+"""A download, or a frame, of more bytes is a warning: it exceeds many machines' memory."""
+
+
+class Estimate(TypedDict):
+    """The line for the page; an empty kind: not known yet."""
+
+    text: str
+    kind: Literal["", "ok", "warning", "error"]
+
+
+PENDING = Estimate(text="estimating …", kind="")
+
+
+def estimate_of(plan: Plan) -> Estimate:
+    """Files, bytes, time, rows and memory; a warning if it is large, or there is no file."""
+    parts = [f"{plan.files:,} of {len(plan.days):,} days have a file"]
+    if plan.bytes_to_download:
+        size = format_bytes(plan.bytes_to_download)
+        parts.append(f"{size} to download, {format_duration(plan.seconds_estimate)}")
+    if plan.bytes_cached:
+        parts.append(f"{format_bytes(plan.bytes_cached)} cached")
+    if plan.rows_estimate and plan.memory_bytes_estimate is not None:
+        memory = format_bytes(plan.memory_bytes_estimate)
+        parts.append(f"about {plan.rows_estimate:,} rows, {memory} in memory")
+    is_large = max(plan.bytes_to_download, plan.memory_bytes_estimate or 0) > LARGE_BYTES
+    text = " · ".join(parts)
+    return Estimate(
+        text=f"Large load: {text}" if is_large else text,
+        kind="warning" if is_large or not plan.files else "ok",
+    )
