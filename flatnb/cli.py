@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from .errors import FlatnbError, ObjectNotFoundError, TransferError
-from .market.data_types import DATA_TYPES, LIVE_OPTIONS_ROOT
+from .market.data_types import DATA_TYPES, LIVE_BUCKET, LIVE_ENDPOINT_URL, LIVE_OPTIONS_ROOT
 
 if TYPE_CHECKING:
     import polars as pl
@@ -113,10 +113,8 @@ def _selection(arguments: argparse.Namespace) -> _Selection:
 def _add_connection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--demo", action="store_true", help="use the synthetic market; no keys")
     parser.add_argument("--profile", help="the AWS profile that has the S3 keys")
-    parser.add_argument(
-        "--endpoint-url", default="https://files.massive.com", help="default: %(default)s"
-    )
-    parser.add_argument("--bucket", default="flatfiles", help="default: %(default)s")
+    parser.add_argument("--endpoint-url", default=LIVE_ENDPOINT_URL, help="default: %(default)s")
+    parser.add_argument("--bucket", default=LIVE_BUCKET, help="default: %(default)s")
     parser.add_argument(
         "--options-root",
         default=LIVE_OPTIONS_ROOT,

@@ -18,12 +18,14 @@ from .load.cache_policy import CachePolicy, Revalidate
 from .load.day_cache import cache_folder
 from .load.day_loader import SMALL_DAYS_AT_ONCE
 from .load.journal import Journal
-from .market.data_types import LIVE_OPTIONS_ROOT, DataType, register, registered_types
-
-LIVE_ENDPOINT_URL = "https://files.massive.com"
-"""The service's address since 2025-10-30; ``https://files.polygon.io`` is its former name."""
-
-LIVE_BUCKET = "flatfiles"
+from .market.data_types import (
+    LIVE_BUCKET,
+    LIVE_ENDPOINT_URL,
+    LIVE_OPTIONS_ROOT,
+    DataType,
+    register,
+    registered_types,
+)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The service's endpoint, and the credentials: where they are looked for and stored."""
+"""The credentials: where they are looked for and stored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .errors import CredentialsError
-from .market.data_types import LIVE_OPTIONS_ROOT
 
 # The vendor was called Polygon until 2025-10-30: machines that were set up before have the second
 # names.
@@ -23,15 +22,6 @@ KEYRING_SERVICE = "flatnb"
 KEYRING_ENTRY = "s3-keys"
 
 _logged_in: list[Credentials] = []
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """The location of the files; the defaults are the live service's since 2025-10-30."""
-
-    url: str = "https://files.massive.com"
-    bucket: str = "flatfiles"
-    options_root: str = LIVE_OPTIONS_ROOT
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
-from .context import LIVE_BUCKET, LIVE_ENDPOINT_URL, ContextSpec
+from .context import ContextSpec
 from .credentials import find_credentials, log_out
 from .download.async_downloader import AsyncS3Downloader
 from .download.s3_catalog import S3Catalog
@@ -25,7 +25,12 @@ from .load.report import LoadReport
 from .load.request import Between, LoadOptions, with_load_options
 from .loader import Loader
 from .market.calendar import DateLike
-from .market.data_types import LIVE_OPTIONS_ROOT, register_data_type
+from .market.data_types import (
+    LIVE_BUCKET,
+    LIVE_ENDPOINT_URL,
+    LIVE_OPTIONS_ROOT,
+    register_data_type,
+)
 from .market.option_symbols import OptionType
 from .notebook.panel import Panel
 

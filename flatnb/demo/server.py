@@ -24,7 +24,7 @@ from moto.moto_server.werkzeug_app import create_backend_app
 from moto.s3.models import s3_backends
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
-from ..market.data_types import LIVE_OPTIONS_ROOT
+from ..market.data_types import LIVE_BUCKET, LIVE_OPTIONS_ROOT
 from .bucket import DemoBucket, last_published_day, published_keys
 from .demo_market import DemoMarket
 
@@ -78,7 +78,7 @@ class DemoServer:
         *,
         start: date | None = None,
         end: date | None = None,
-        bucket: str = "flatfiles",
+        bucket: str = LIVE_BUCKET,
         options_root: str = LIVE_OPTIONS_ROOT,
         absent: Collection[date] = (),
         forbidden: str | Collection[str] = (),

@@ -11,6 +11,7 @@ from ..market.calendar import DateLike, as_date, as_date_range, trading_days
 from ..market.data_types import (
     DOCUMENTED_DATA_TYPES,
     DOCUMENTED_OPTIONS_ROOT,
+    LIVE_BUCKET,
     OPTIONS_ROOTS,
     DataType,
     find_data_type,
@@ -57,7 +58,7 @@ class S3Catalog:
     """
 
     def __init__(
-        self, bucket: str = "flatfiles", options_root: str = DOCUMENTED_OPTIONS_ROOT
+        self, bucket: str = LIVE_BUCKET, options_root: str = DOCUMENTED_OPTIONS_ROOT
     ) -> None:
         if options_root not in OPTIONS_ROOTS:
             known = " or ".join(map(repr, OPTIONS_ROOTS))

@@ -45,3 +45,14 @@ def retry_on_interrupt(function: Callable[P, T]) -> Callable[P, T]:
 async def in_thread(function: Callable[[], T]) -> T:
     """Run polars' work in one of the event loop's worker threads."""
     return await asyncio.get_running_loop().run_in_executor(None, retry_on_interrupt(function))
+
+
+def raise_if_interrupted() -> None:
+    """Raise KeyboardInterrupt in a thread that polars called, if the user pressed Ctrl-C.
+
+    While the main thread waits in polars, Python cannot run its signal handler; polars' own
+    handler makes the next operation fail, in any thread.
+    """
+    import polars as pl
+
+    pl.select(pl.lit(0))

@@ -63,8 +63,19 @@ class JobRunner:
         self._observer(job, show)
         return job
 
-    def wait(self, work: Coroutine[Any, Any, T], name: str) -> T:
+    def wait(
+        self,
+        work: Coroutine[Any, Any, T],
+        name: str,
+        on_wake: Callable[[], object] = lambda: None,
+    ) -> T:
         """Run work and return its result; an interrupt (Ctrl-C) cancels it.
+
+        Parameters
+        ----------
+        on_wake
+            Called several times a second while it waits; if it raises KeyboardInterrupt, the
+            work is cancelled.
 
         Raises
         ------
@@ -74,6 +85,7 @@ class JobRunner:
             If it was cancelled, as by `close` in another thread.
         """
         job: Job[T] = Job(work, self._loop_for(work), name=name, finish=_unchanged)
+        job.watch(lambda done: on_wake())
         return job.result()
 
     def _loop_for(self, work: Coroutine[Any, Any, Any]) -> asyncio.AbstractEventLoop:

@@ -12,6 +12,7 @@ from ..context import Context, ContextSpec
 from ..download.statistics import format_bytes
 from ..errors import FlatnbWarning, LoadError
 from ..explore.planner import Planner
+from ..frames.interrupts import raise_if_interrupted
 from ..frames.reader import empty_day
 from ..frames.selection import Selection
 from ..load.day_loader import DAYS_AT_ONCE
@@ -63,7 +64,8 @@ class Source:
             if left == 0:
                 break
             work = loader.load(query.request, Progress(), frozenset(days))
-            result = context.runner.wait(work, f"scan of {data_type.name}")
+            name = f"scan of {data_type.name}"
+            result = context.runner.wait(work, name, raise_if_interrupted)
             outcomes += result.report.days
             frame = result.frame
             _check(result.report, frame)

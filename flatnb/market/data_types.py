@@ -20,6 +20,10 @@ from .columns import COLUMN_TYPES, FORMER_COLUMNS, HEADERS, MAYBE_EMPTY, ColumnT
 DayRule = Literal["calendar", "listing"]
 """Where a data type's days come from: the US stock exchanges' calendar, or what the bucket has."""
 
+LIVE_ENDPOINT_URL = "https://files.massive.com"
+"""The service's address since 2025-10-30; ``https://files.polygon.io`` is its former name."""
+
+LIVE_BUCKET = "flatfiles"
 LIVE_OPTIONS_ROOT = "us_options_opra"
 DOCUMENTED_OPTIONS_ROOT = "us_options"
 OPTIONS_ROOTS = (LIVE_OPTIONS_ROOT, DOCUMENTED_OPTIONS_ROOT)
