@@ -151,7 +151,7 @@ def test_a_missing_options_file_tells_of_the_live_folder(healthy_twin: Twin) -> 
         ({"timeout": 0}, "timeout=0"),
         ({"timeout": "5"}, "timeout='5'"),
         ({"endpoint_url": "files.massive.com"}, "endpoint_url='files.massive.com'"),
-        ({"endpoint_url": "https://user:secret@host"}, "must not carry"),
+        ({"endpoint_url": "https://user:secret@host"}, "must not contain a user name or password"),
     ],
 )
 def test_wrong_arguments_are_named(make_twin: MakeTwin, arguments: Any, message: str) -> None:

@@ -68,7 +68,7 @@ def test_symbols_of_the_files(text: str, root: str, expiry: date, kind: Any, str
 )
 def test_what_is_no_symbol(text: Any) -> None:
     """The message has the value and, but for a day that does not exist, the layout."""
-    with pytest.raises(ValueError, match=r"symbol=.*(is no option symbol|no day)"):
+    with pytest.raises(ValueError, match=r"symbol=.*(is not an option symbol|is not a valid date)"):
         OptionSymbol.parse(text)
 
 

@@ -90,7 +90,7 @@ def text_of(html: str) -> str:
 
 def make_panel(clock: Clock) -> tuple[Panel, Activity, Statistics]:
     """A panel that is fed by hand."""
-    activity, statistics = Activity(clock), Statistics(clock)
+    activity, statistics = Activity(clock), Statistics(clock=clock)
     return Panel("somewhere", statistics, activity), activity, statistics
 
 

@@ -1,4 +1,4 @@
-"""Events in, totals and rates out."""
+"""Totals and rates of downloads, counted from events."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ class StatisticsDict(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The totals at one moment; ``cancelled`` is how many of the failed ones were stopped."""
+    """The totals at one time; ``cancelled`` counts those of ``failed`` that were cancelled.
+
+    ``busy_s`` is the time in seconds during which at least one download was running.
+    """
 
     started: int = 0
     successful: int = 0
@@ -47,36 +50,44 @@ class Totals:
 
     @property
     def running(self) -> int:
-        """Downloads that have begun and not ended."""
+        """Downloads that have started and not ended."""
         return self.started - self.successful - self.failed
 
     @property
     def success_rate(self) -> float:
-        """Successful downloads as a fraction (0 to 1) of those ended; 0.0 before the first."""
+        """Successful downloads as a fraction (0 to 1) of the ended ones; 0.0 if there are none."""
         ended = self.successful + self.failed
         return self.successful / ended if ended else 0.0
 
     @property
     def bytes_per_s(self) -> float:
-        """Mean rate over the time in which anything was running."""
+        """Mean rate over the time in which at least one download was running."""
         return self.received_bytes / self.busy_s if self.busy_s else 0.0
 
 
 class Statistics:
-    """Counts events; safe to feed from several threads.
+    """Counts events; safe to call from several threads.
 
     Parameters
     ----------
+    on_display
+        Called instead of the HTML representation when a notebook displays the statistics, for
+        example to show a live view.
     clock
-        Seconds that only go forward; given by tests.
+        A monotonic clock, in seconds.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        on_display: Callable[[], object] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._on_display = on_display
         self._clock = clock
         self._lock = threading.Lock()
         self._totals = Totals()
         self._busy_since: float | None = None
-        self.on_display: Callable[[], object] | None = None
 
     def __call__(self, event: Event) -> None:
         """Count one event."""
@@ -113,7 +124,7 @@ class Statistics:
 
     @property
     def totals(self) -> Totals:
-        """The totals so far; ``busy_s`` includes what is running now."""
+        """The totals so far; ``busy_s`` includes the downloads that are running now."""
         with self._lock:
             if self._busy_since is None:
                 return self._totals
@@ -132,7 +143,7 @@ class Statistics:
         }
 
     def reset(self) -> None:
-        """Start counting anew; what is running now is counted as started now."""
+        """Start counting from zero; downloads that are running now count as started now."""
         with self._lock:
             running = self._totals.running
             self._totals = Totals(started=running)
@@ -154,9 +165,10 @@ class Statistics:
         )
 
     def _ipython_display_(self) -> None:
-        if self.on_display is None:
-            raise NotImplementedError  # IPython then takes the other representations
-        self.on_display()
+        if self._on_display is None:
+            # IPython then falls back to the other representations (DisplayFormatter.format).
+            raise NotImplementedError
+        self._on_display()
 
     def __repr__(self) -> str:
         totals = self.totals
@@ -171,7 +183,7 @@ class Statistics:
 
 
 def format_bytes(size: float) -> str:
-    """A size in bytes as people read it, in powers of 1000: ``format_bytes(1500)`` is 1.5 kB."""
+    """A size in bytes with an SI unit (powers of 1000): ``format_bytes(1500)`` is 1.5 kB."""
     if size < 1000:
         return f"{size:.0f} B"
     for unit in ("kB", "MB", "GB"):

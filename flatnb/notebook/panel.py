@@ -71,7 +71,7 @@ class Panel:
         self._statuses: deque[JobStatus] = deque(maxlen=REMEMBERED)
         self._view: LiveView | None = None
         activity.on_start = self._wake
-        statistics.on_display = self.show
+        statistics._on_display = self.show
 
     @property
     def snapshot(self) -> ActivitySnapshot:
