@@ -13,7 +13,7 @@ from isal import isal_zlib
 MAGIC = b"\x1f\x8b"
 
 # Input of one call. 128 KiB of a flat file decompress to about 600 KiB, which stay in the CPU's
-# cache until they are parsed. With less, threads exchange Python's global lock too often (measured).
+# cache until they are parsed. With less, threads exchange Python's GIL too often (measured).
 _INPUT_BYTES = 128 * 1024
 
 # Flat files decompress to about five times their size (measured), a decompression bomb to about a

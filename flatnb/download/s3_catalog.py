@@ -197,7 +197,7 @@ class S3Catalog:
 
     def _key(self, data_type: DataType, day: date) -> str:
         root = self.options_root if data_type.is_options else data_type.root
-        # Not strftime: its %Y is not padded to four digits on Linux (python/cpython issue 57514).
+        # Not strftime: on Linux its %Y formats the year 999 with three digits.
         year, month, _ = day.isoformat().split("-")
         return f"{root}/{data_type.folder}/{year}/{month}/{day}.csv.gz"
 

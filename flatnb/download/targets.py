@@ -219,7 +219,8 @@ class PartFile(_SharedFile):
             )
         if not path.parent.is_dir():
             raise FileNotFoundError(
-                f"local_path={str(path)!r}: the folder {str(path.parent)!r} does not exist; create it"
+                f"local_path={str(path)!r}: the folder {str(path.parent)!r} does not exist; "
+                "create it"
             )
         _remove_abandoned_parts(path.parent)
         self.path = path
@@ -281,7 +282,7 @@ def _remove_abandoned_parts(folder: Path) -> None:
 
 def _is_alive(pid: int) -> bool:
     if os.name != "posix":
-        return True  # on Windows os.kill would terminate the process (documentation of os.kill)
+        return True  # on Windows 0 is CTRL_C_EVENT and no mere check (documentation of os.kill)
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
