@@ -283,7 +283,7 @@ def test_any_table_reads_back(
 
 @given(st.data())
 def test_a_cut_or_flipped_gzip_is_never_data(data: st.DataObject) -> None:
-    """Only the header fields time, compression level and system may differ."""
+    """A flip without effect on the content is accepted, as by Python's gzip; all else is an error."""
     whole = gz(CSV)
     at = data.draw(st.integers(0, len(whole) - 1))
     cut = data.draw(st.booleans())
@@ -299,7 +299,10 @@ def test_a_cut_or_flipped_gzip_is_never_data(data: st.DataObject) -> None:
     except GzipError:
         return
     assert plain == CSV
-    assert not cut and 3 <= at <= 9
+    # The header fields time, level and system (RFC 1952), and a few bits of deflate whose value has
+    # no effect, such as the padding after the last block (RFC 1951).
+    assert not cut
+    assert gzip.decompress(damaged) == CSV
 
 
 # Genuine rows of 2021-08-23, 2026-05-22 and 2024-04-05 (the last from the vendor's own blog).

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = "3"
 """Part of every entry; to be increased when the result of `read_day` for a file changes."""
 
-# Measured on a day of 1.8M rows: lz4 with groups of 50,000 rows is fast to write, and a selection of
+# Measured on a day of 1.8M rows: lz4 with groups of 50,000 rows is fast to write, and selecting a
 # few symbols reads only their groups.
 _ROWS_PER_GROUP = 50_000
 
