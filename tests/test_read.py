@@ -283,7 +283,7 @@ def test_any_table_reads_back(
 
 @given(st.data())
 def test_a_cut_or_flipped_gzip_is_never_data(data: st.DataObject) -> None:
-    """A flip without effect on the content is accepted, as by Python's gzip; all else is an error."""
+    """A flip without effect on the content is accepted, as by Python's gzip; others are errors."""
     whole = gz(CSV)
     at = data.draw(st.integers(0, len(whole) - 1))
     cut = data.draw(st.booleans())
