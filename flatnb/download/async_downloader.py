@@ -120,6 +120,7 @@ class AsyncS3Downloader(Downloader):
         check_at_least("max_concurrent", max_concurrent, 1)
         self.max_concurrent = max_concurrent
         self._connections: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Connection]
+        # Weak, so that a closed event loop and its client can be garbage-collected.
         self._connections = weakref.WeakKeyDictionary()
 
     async def download_one(self, bucket: str, key: str, decompress: bool = True) -> io.BytesIO:
@@ -165,6 +166,7 @@ class AsyncS3Downloader(Downloader):
                 errors[key] = error
                 return None
 
+        # `attempt` raises no Exception, so the group ends early only if it is cancelled.
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(attempt(key)) for key in keys]
         return BatchResult([task.result() for task in tasks], errors)

@@ -58,6 +58,7 @@ class Downloader:
         self._credentials = _validate_credentials(credentials)
         self._listener = listener
         self._context = TransferContext(
+            # The deadline is the duration of all attempts if each of them times out.
             policy=RetryPolicy(max_retries, backoff_s, deadline_s=timeout * (max_retries + 1)),
             emit=self.emit,
             timeout_s=timeout,
@@ -181,6 +182,7 @@ def _validate_credentials(credentials: Mapping[str, str]) -> dict[str, str]:
                 f"credentials has no {name!r}; pass "
                 "{'access_key_id': …, 'secret_access_key': …}, both non-empty strings"
             )
+        # Copied keys often end in a line break, which the signature would include.
         pair[name] = value.strip()
     return pair
 
@@ -195,6 +197,7 @@ def validate_name(bucket: str, key: str) -> tuple[str, str]:
 
 def check_at_least(parameter: str, value: int, least: int) -> None:
     """Raise ValueError if ``value`` is not an integer of at least ``least``."""
+    # bool is a subclass of int.
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ValueError(f"{parameter}={value!r} must be an integer of at least {least}")
 

@@ -19,6 +19,7 @@ from ..market.data_types import (
 
 _T = TypeVar("_T")
 
+# ASCII, as \d otherwise matches the digits of all scripts (documentation of re).
 _KEY = re.compile(
     r"(?P<root>[^/]+)/(?P<folder>[^/]+)/(?P<year>\d{4})/(?P<month>\d{2})/"
     r"(?P<date>(?P=year)-(?P=month)-\d{2})\.csv\.gz",

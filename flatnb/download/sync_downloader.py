@@ -96,6 +96,8 @@ class SyncS3Downloader(Downloader):
             threading.Event,
             statistics,
         )
+        # urllib3's pool does not limit connections: botocore leaves its option ``block`` at False,
+        # where further ones are opened, used once and closed (urllib3's documentation).
         self._slots = threading.Semaphore(max_pool_connections)
         self._lock = threading.Lock()
         self._client: S3Client | None = None

@@ -225,6 +225,8 @@ class PartFile(_SharedFile):
         _remove_abandoned_parts(path.parent)
         self.path = path
         self._temporary = path.parent / _part_name(path.name)
+        # O_BINARY exists on Windows, where files are otherwise opened in text mode. The mode 0o666
+        # is that of open(); the umask applies.
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         super().__init__(os.fdopen(os.open(self._temporary, flags, 0o666), "r+b", buffering=0))
 
@@ -235,6 +237,8 @@ class PartFile(_SharedFile):
 
     def commit(self) -> None:
         with self._open() as file:
+            # Without fsync, a crash after the rename can leave an empty file (ext4's delayed
+            # allocation). Windows cannot rename an open file.
             os.fsync(file.fileno())
             file.close()
             self._temporary.replace(self.path)

@@ -16,6 +16,7 @@ PARSE_BYTES = 4 * 1024 * 1024
 SEARCH_BYTES = 512 * 1024
 """Size of blocks to search. Larger ones do not stay in the CPU's cache (measured)."""
 
+# Some editors begin UTF-8 files with it; the vendor does not.
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 Chunks = Iterable[bytes | bytearray | memoryview]
@@ -45,6 +46,7 @@ def header_and_rows(
     GzipError
         If the gzip is damaged; also raised by the iterator.
     """
+    # The first block, which is never split within a line, contains the header.
     lines = complete_lines(_text(iter(chunks), key, max_decompressed_bytes), block_bytes)
     header, _, rest = next(lines, b"").partition(b"\n")
     return header.removeprefix(_BYTE_ORDER_MARK), _chain(rest, lines)
@@ -76,6 +78,7 @@ def _text(
     chunks: Iterator[bytes | bytearray | memoryview], key: str, max_decompressed_bytes: int | None
 ) -> Iterator[bytes]:
     first = next(chunks, b"")
+    # A key that ends in .gz with other content is an error, which decompress_stream raises.
     if key.endswith(".gz") or bytes(first[:2]) == MAGIC:
         return decompress_stream(
             _chain(first, chunks), max_decompressed_bytes=max_decompressed_bytes

@@ -76,6 +76,7 @@ def bind_header(header: bytes, data_type: DataType, key: str) -> BoundHeader:
     SchemaError
         If it is not a header of this data type: a column is missing, unnamed or duplicated.
     """
+    # With the csv module, as names may be quoted.
     try:
         names = next(csv.reader([header.decode("utf-8").rstrip("\r\n")]), [])
     except UnicodeDecodeError:
@@ -98,6 +99,7 @@ def bind_header(header: bytes, data_type: DataType, key: str) -> BoundHeader:
 
 def _bind_columns(names: Sequence[str], data_type: DataType) -> BoundHeader:
     if not data_type.columns:
+        # Columns of which nothing is known: any cell may be empty, but each row has a ticker.
         types = {name: column_type(name) for name in names}
         return BoundHeader(types, tuple(names), nullable=frozenset(names) - {"ticker"})
     types = {name: data_type.columns.get(name, "string") for name in names}
@@ -120,6 +122,7 @@ def locate_error(
         Number of lines in the file before these.
     """
     names = list(binding.columns)
+    # newline="", as the csv module recognises line breaks in quotes itself (its documentation).
     texts = (io.StringIO(block.decode("utf-8", "replace"), newline="") for block in blocks)
     reader = csv.reader((line for text in texts for line in text), strict=True)
 
@@ -141,6 +144,7 @@ def _row_error(row: list[str], names: list[str], binding: BoundHeader) -> str | 
     if len(row) != len(names):
         return f"{len(row)} fields, where the header has {len(names)}"
     for name, cell in zip(names, row, strict=True):
+        # U+FFFD replaces invalid UTF-8, see the decode() above; no ticker contains it.
         if "\n" in cell or "\0" in cell or "\ufffd" in cell:
             return f"{name} contains a line break, a NUL or invalid UTF-8: {cell!r}"
         if cell == "" and name in binding.nullable:
@@ -157,7 +161,7 @@ def _is_valid(cell: str, column_type: ColumnType) -> bool:
                 return cell != ""
             case "float64":
                 return math.isfinite(float(cell))
-            case "int64" | "timestamp":
+            case "int64" | "timestamp":  # the range of polars' Int64
                 return -(2**63) <= int(cell) < 2**63
     except ValueError:
         return False

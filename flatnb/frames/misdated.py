@@ -30,10 +30,11 @@ def misdated_rows(
     """
     if time not in frame.columns:
         return ""
+    # Local midnights, not 24 hours apart: a day with a change to or from DST has 23 or 25.
     first_ns, next_ns = (
         int(datetime(each.year, each.month, each.day, tzinfo=EXCHANGE_ZONE).timestamp()) * 10**9
         for each in (day - timedelta(days=slack_days), day + timedelta(days=1 + slack_days))
     )
-    start_ns = frame[time].to_physical()
+    start_ns = frame[time].to_physical()  # nanoseconds since 1970 in UTC
     count = frame.height - start_ns.is_between(first_ns, next_ns - 1).sum()
     return f"{time} of {count:,} of {frame.height:,} rows is not on {day}" if count else ""

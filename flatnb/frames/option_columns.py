@@ -68,6 +68,7 @@ def option_fields() -> list[pl.Expr]:
     import polars as pl
 
     ticker = pl.col("ticker")
+    # With strict=False a date that does not exist (240230) gives null, not an error.
     expiry = (pl.lit("20") + ticker.str.slice(-TAIL, 6)).str.to_date("%Y%m%d", strict=False)
     is_option = ticker.str.contains(f"^{SYMBOL_PATTERN}$") & expiry.is_not_null()
     fields = {

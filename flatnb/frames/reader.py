@@ -79,6 +79,7 @@ def read_day(
             max_decompressed_bytes=max_decompressed_bytes,
             prefilter=prefilter,
         )
+        # Without rechunk, which would copy the whole frame and double the peak of memory.
         return pl.concat(pieces, rechunk=False)
 
     if selection is None:
@@ -139,7 +140,7 @@ class _Reader:
         self._key = key
         self._selection = selection
         self._selected = binding.select(columns)
-        self._lines = 1
+        self._lines = 1  # the header
 
     def pieces(self, rows: Iterable[bytes]) -> Iterator[pl.DataFrame]:
         """Parse blocks of complete lines; at least one frame, which may be empty."""
@@ -154,6 +155,7 @@ class _Reader:
             frame = frame.filter(self._selection.expression())
         frame = frame.select(self._selected)
         columns = self._binding.columns | self._binding.absent
+        # polars' CSV reader does not parse integers as Datetime.
         times = [name for name in frame.columns if columns[name] == "timestamp"]
         return frame.with_columns(pl.col(times).cast(pl.Datetime("ns", "UTC")))
 
@@ -163,6 +165,7 @@ class _Reader:
         binding = self._binding
         names = list(binding.columns)
         lines = sum(map(_line_count, blocks))
+        # The last column is always parsed, as its nulls show short rows.
         parsed = {*self._selected, names[-1]} - set(binding.absent)
         parsed |= {"ticker"} if self._selection else set()
         if names[-1] in binding.nullable or any(b'"' in block for block in blocks):
@@ -174,6 +177,8 @@ class _Reader:
             if commas > (len(names) - 1) * lines:
                 raise self._locate(blocks, "it has rows with too many fields")
         try:
+            # With a schema polars infers no types from values, and without null_values only empty
+            # cells are null: the tickers NA and NULL remain strings.
             frame = pl.read_csv(
                 blocks,
                 has_header=False,
@@ -184,6 +189,7 @@ class _Reader:
             )
         except pl.exceptions.PolarsError as error:
             raise self._locate(blocks, f"polars: {error}") from error
+        # Different if a cell contains a line break, or if a line is empty.
         if frame.height != lines:
             raise self._locate(blocks, f"{frame.height} rows were read from {lines} lines")
         if any(b"\0" in block for block in blocks):
@@ -230,6 +236,7 @@ def batches(items: Iterable[T], count: int) -> Iterator[list[T]]:
 
 def _separators(block: bytes) -> int:
     """The commas outside quotes."""
+    # Every second part is outside; a doubled quote within quotes adds an empty part outside.
     return sum(part.count(b",") for part in block.split(b'"')[::2])
 
 

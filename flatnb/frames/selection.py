@@ -108,11 +108,14 @@ class Selection:
         """The offsets in each block of the line breaks before selected rows."""
         import polars as pl
 
+        # Patterns that match at the same line break (roots SPX and SPXW) give one match, as
+        # find_many excludes overlapping ones by default: no line is found twice.
         text = pl.Series(blocks, dtype=pl.Binary).cast(pl.String)
         return text.str.find_many([f"\n{prefix}" for prefix in self._prefixes]).to_list()
 
     def _lines_at(self, block: bytes, breaks: list[int]) -> bytes:
         starts = [offset + 1 for offset in breaks]
+        # No line break precedes the first line of a block.
         if block.startswith(self._encoded_prefixes):
             starts.insert(0, 0)
         return b"".join(
@@ -134,6 +137,7 @@ def _is_plain(block: bytes) -> bool:
         return False
     if b'"' not in block:
         return True
+    # Quotes in pairs, none at the beginning of a line, and no line break between two of a pair.
     inside = block.split(b'"')[1::2]
     return (
         block.count(b'"') % 2 == 0

@@ -61,6 +61,7 @@ def cache_folder(cache: bool | str | os.PathLike[str], endpoint_url: str, bucket
             base = user_cache_path("flatnb")
     else:
         base = Path(os.fspath(cache))  # type: ignore[arg-type]
+    # A port is separated by ":", which is not allowed in Windows' file names.
     host = re.sub(r"[^0-9A-Za-z.-]", "_", urlsplit(endpoint_url).netloc)
     return base.expanduser() / host / bucket
 
@@ -116,6 +117,7 @@ class DayCache:
             path = self._path(key)
             if not self._is_intact(path):
                 return None
+            # Without glob, as a folder's name may contain [ or *.
             lazy = pl.scan_parquet(path, glob=False)
             names = lazy.collect_schema().names()
             check_columns(columns, names)
@@ -199,6 +201,7 @@ class DayCache:
                     await asyncio.sleep(_LOCK_POLL_S)
                     continue
             except (OSError, NotImplementedError):
+                # A read-only folder, or a file system without locks (filelock raises the latter).
                 pass
             break
         try:
@@ -257,6 +260,7 @@ class DayCache:
             for path in self._entries(data_type)
             if (day := _day_of(path)) and first <= day <= last
         ]
+        # Lock files belong to days of all data types, so they are removed only with all entries.
         locks = (self.folder / ".locks").glob("*.lock") if data_type is None else ()
         for path in (*entries, *locks):
             path.unlink(missing_ok=True)

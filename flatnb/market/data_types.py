@@ -181,6 +181,7 @@ _BY_FOLDER = {(known.root, known.folder): known for known in _REGISTRY.values()}
 DATA_TYPES: Mapping[str, DataType] = MappingProxyType(_REGISTRY)
 """Name → data type, of all registered ones; `register_data_type` adds to them."""
 
+# Ends in a letter or digit, which excludes "." and "..".
 _WORD = r"[A-Za-z0-9_.-]*[A-Za-z0-9]"
 _FOLDER_NAME = re.compile(rf"({_WORD})/({_WORD})", re.ASCII)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)

@@ -77,7 +77,7 @@ class ResponseHead:
     def of(cls, response: Mapping[str, Any]) -> ResponseHead:
         """From the response dict of botocore or aiobotocore."""
         meta = response["ResponseMetadata"]
-        headers = meta["HTTPHeaders"]
+        headers = meta["HTTPHeaders"]  # names in lower case, in botocore as in aiobotocore
         length = headers.get("content-length", "")
         return cls(
             status=meta["HTTPStatusCode"],

@@ -43,13 +43,16 @@ def list_summaries(
     summaries: list[ObjectSummary] = []
     parameters: dict[str, object] = {"Bucket": bucket, "Prefix": prefix}
     while True:
+        # The last page has only the missing keys.
         parameters["MaxKeys"] = min(PAGE_KEYS, max_keys - len(summaries))
         request = partial(Call, "list_objects_v2", dict(parameters))
         page = yield from with_retries(context, bucket, prefix, request)
+        # Without any keys S3 omits the element, and boto3 the entry.
         summaries += [
             ObjectSummary(item["Key"], item["Size"], item["ETag"], item["LastModified"])
             for item in page.get("Contents", [])
         ]
+        # S3 sorts by the UTF-8 bytes of the keys (API reference), so these are the first ones.
         if not page.get("IsTruncated") or len(summaries) >= max_keys:
             return summaries[:max_keys]
         token = page.get("NextContinuationToken")

@@ -39,6 +39,7 @@ class RetryPolicy:
 
     def delay(self, retry: int, retry_after_s: float | None, fraction: float) -> float:
         """Seconds to wait before the ``retry``-th retry; ``fraction`` is uniform in [0, 1)."""
+        # Retry-After is a minimum; with less, the service would reject the request again.
         bound: float = min(self.max_backoff_s, self.backoff_s * 2 ** (retry - 1))
         return max(retry_after_s or 0.0, fraction * bound)
 

@@ -72,7 +72,7 @@ class AsyncRun:
                 return value
             try:
                 resume, result = operation.send, await self._execute(command)
-            except BaseException as error:
+            except BaseException as error:  # also CancelledError, as the operation cleans up
                 resume, result = operation.throw, error
 
     async def _execute(self, command: Command) -> Any:
@@ -134,6 +134,7 @@ class AsyncRun:
             await asyncio.gather(*self._computations, return_exceptions=True)
 
     async def _gather(self, operations: Sequence[Operation[object]]) -> None:
+        # Not a TaskGroup, which raises an ExceptionGroup: operations expect the exception itself.
         tasks = [asyncio.ensure_future(self.drive(operation)) for operation in operations]
         if not tasks:
             return

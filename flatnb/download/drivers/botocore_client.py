@@ -122,7 +122,10 @@ def check_endpoint(endpoint_url: str) -> None:
         )
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
         warnings.warn(
-            f"endpoint_url={endpoint_url!r} is not encrypted; use https", UserWarning, stacklevel=4
+            # The caller of the downloader, over its constructor and that of its base class.
+            f"endpoint_url={endpoint_url!r} is not encrypted; use https",
+            UserWarning,
+            stacklevel=4,
         )
 
 
@@ -168,6 +171,7 @@ def failure_of(error: Exception) -> Failure | None:
         return error.failure
     if isinstance(error, botocore.ClientError):
         return _service_failure(error)
+    # Checked first, as botocore's time-outs are subclasses of its connection errors.
     if isinstance(error, _TIMEOUTS):
         return Failure.of(TransferTimeoutError, _innermost(error), cause=error)
     if isinstance(error, ResponseParserError):

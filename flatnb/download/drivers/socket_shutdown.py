@@ -39,6 +39,7 @@ class ConnectionRegistry:
         self.is_complete = False
         with contextlib.suppress(AttributeError):
             pools = client._endpoint.http_session._pool_classes_by_scheme  # type: ignore[attr-defined]
+            # The client has sent no request, so its pools will be created from these classes.
             for scheme, pool in list(pools.items()):
                 connection_class = self._registering(pool.ConnectionCls)
                 pools[scheme] = type(pool.__name__, (pool,), {"ConnectionCls": connection_class})
@@ -61,5 +62,6 @@ class ConnectionRegistry:
             connections = [c for c, owner in self._owners.items() if owner in threads]
         for connection in connections:
             if connection.sock is not None:
+                # Not close(): it does not wake a thread that is waiting in recv (close(2), Linux).
                 with contextlib.suppress(OSError):
                     connection.sock.shutdown(socket.SHUT_RDWR)

@@ -65,7 +65,7 @@ class SyncRun:
                 return value
             try:
                 resume, result = operation.send, self._execute(command)
-            except BaseException as error:
+            except BaseException as error:  # also KeyboardInterrupt, as the operation cleans up
                 resume, result = operation.throw, error
 
     def _execute(self, command: Command) -> Any:
