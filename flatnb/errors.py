@@ -1,52 +1,55 @@
-"""The exceptions of flatnb, and the one table from S3's answers to them.
+"""The exceptions of flatnb, and the table from S3's error responses to them.
 
 ::
 
     FlatnbError
-    ├── CredentialsError                 no credentials, or half of a pair      (ValueError)
-    ├── TransferError                    one object could not be had; carries bucket, key, …
+    ├── CredentialsError                 no credentials, or only one of the two (ValueError)
+    ├── TransferError                    a transfer failed; has bucket, key, …
     │   ├── ObjectNotFoundError          404                                    (FileNotFoundError)
     │   ├── AccessDeniedError            403                                    (PermissionError)
     │   │   └── AuthenticationError      401, wrong or expired keys or signature
     │   │       └── ClockSkewError       this machine's clock is wrong
     │   ├── ThrottledError               429, 503                               (ConnectionError)
     │   ├── ServiceError                 other 5xx                              (ConnectionError)
-    │   ├── ConnectionFailedError        refused, reset, cut                    (ConnectionError)
-    │   ├── TransferTimeoutError         no byte for too long                   (TimeoutError)
-    │   ├── ObjectChangedError           replaced while it was read             (OSError)
+    │   ├── ConnectionFailedError        refused, reset or closed               (ConnectionError)
+    │   ├── TransferTimeoutError         no byte within the time-out            (TimeoutError)
+    │   ├── ObjectChangedError           replaced during the download           (OSError)
     │   ├── IntegrityError               the bytes are not those of the object  (ValueError)
     │   └── UnexpectedResponseError      anything else                          (OSError)
-    ├── SchemaError                      bytes are right, the CSV is not        (ValueError)
+    ├── SchemaError                      the CSV does not match its data type   (ValueError)
     ├── LoadCancelledError               a job was cancelled
-    └── LoadError                        some days of a load could not be had   (LookupError)
-        └── MissingDaysError             … as there is no file for them
+    └── LoadError                        some days could not be loaded          (LookupError)
+        └── MissingDaysError             … as they have no file
 
-Every exception pickles, and none holds a secret.
+Every exception can be pickled, and none contains a secret.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypedDict, Unpack
 
 from .market.data_types import DOCUMENTED_OPTIONS_ROOT, LIVE_OPTIONS_ROOT
 
 if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+
     from .load.report import LoadReport
 
 
 class FlatnbError(Exception):
-    """The base of every exception that flatnb raises on purpose, but for wrong arguments.
+    """The base of all exceptions of flatnb, except for invalid arguments.
 
-    A wrong argument raises the builtin ``ValueError``.
+    An invalid argument raises the builtin ``ValueError``.
     """
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Keyword-only attributes would be lost by the default, which calls cls(*args).
+    def __reduce__(self) -> tuple[object, ...]:
+        # BaseException.__reduce__ calls cls(*args), which lacks the keyword-only arguments.
         return _rebuild, (type(self), self.args, self.__dict__.copy())
 
 
 def _rebuild(
-    cls: type[FlatnbError], args: tuple[Any, ...], attributes: dict[str, Any]
+    cls: type[FlatnbError], args: tuple[object, ...], attributes: dict[str, object]
 ) -> FlatnbError:
     error = cls.__new__(cls, *args)
     error.args = args
@@ -55,29 +58,36 @@ def _rebuild(
 
 
 class FlatnbWarning(UserWarning):
-    """Something that a user should know of, though the result is right."""
+    """A condition that a user should know, although the result is correct."""
 
 
 class CredentialsError(FlatnbError, ValueError):
-    """No credentials were found, or only one half of a pair."""
+    """No credentials were found, or only one of the two keys."""
+
+
+class _TransferDetails(TypedDict, total=False):
+    attempts: int
+    request_id: str | None
 
 
 class TransferError(FlatnbError):
-    """One object could not be had.
+    """An object or a listing could not be downloaded.
 
     Attributes
     ----------
     bucket, key : str
-        The object.
+        The object; for a listing, ``key`` is its prefix.
     attempts : int
-        How many requests were made for the part that failed.
+        Number of requests for the part that failed.
     request_id : str or None
-        The service's id of the last request, for its support.
+        The service's id of the last request, for reports to its support.
     reason : str
-        What happened, in one line.
+        The cause, in one line.
     """
 
-    remedy: ClassVar[str] = "Try again; if it stays, report the request id to the service."
+    remedy: ClassVar[str] = (
+        "Try again; if the error persists, report the request id to the service."
+    )
 
     def __init__(
         self,
@@ -93,96 +103,102 @@ class TransferError(FlatnbError):
         self.key = key
         self.attempts = attempts
         self.request_id = request_id
-        tried = f"{attempts} attempt{'s' if attempts != 1 else ''}"
+        count = f"{attempts} attempt{'s' if attempts != 1 else ''}"
         request = f", request id {request_id}" if request_id else ""
-        super().__init__(f"s3://{bucket}/{key}: {reason} ({tried}{request}). {self.remedy}")
+        super().__init__(f"s3://{bucket}/{key}: {reason} ({count}{request}). {self.remedy}")
 
 
 class ObjectNotFoundError(TransferError, FileNotFoundError):
-    """There is no such object (404)."""
+    """The object does not exist (404)."""
 
+    # The time is the vendor's documentation.
     remedy = (
-        "Is it a trading day, and published? A day's files are complete by about 11:00 ET "
-        "on the next day."
+        "Check that the date is a trading day and its file is published: files are complete by "
+        "about 11:00 ET on the next day."
     )
 
-    def __init__(self, reason: str, *, bucket: str, key: str, **details: Any) -> None:
+    def __init__(
+        self, reason: str, *, bucket: str, key: str, **details: Unpack[_TransferDetails]
+    ) -> None:
         super().__init__(reason, bucket=bucket, key=key, **details)
         if key.startswith(f"{DOCUMENTED_OPTIONS_ROOT}/"):
-            hint = f" The live bucket keeps options under {LIVE_OPTIONS_ROOT}/: pass options_root."
-            self.args = (self.args[0] + hint,)
+            hint = (
+                f" In the live bucket, options are in {LIVE_OPTIONS_ROOT}/: pass "
+                f"options_root={LIVE_OPTIONS_ROOT!r}."
+            )
+            self.args = (f"{self.args[0]}{hint}",)
 
 
 class AccessDeniedError(TransferError, PermissionError):
-    """The service forbids this object (403)."""
+    """The service denies access to this object (403)."""
 
     remedy = (
-        "The keys are known but do not reach this object: look at which data types and which "
-        "years your plan covers."
+        "The keys are valid but have no access to this object: check which data types and years "
+        "your plan includes."
     )
 
 
 class AuthenticationError(AccessDeniedError):
-    """The keys or the signature were refused."""
+    """The service rejected the keys or the signature."""
 
     remedy = "Check the access key id and the secret (these are the S3 keys, not the API key)."
 
 
 class ClockSkewError(AuthenticationError):
-    """The signature's time is too far from the service's."""
+    """The time of the signature differs too much from the service's time."""
 
-    remedy = "Your clock is wrong: set this machine's time, then try again."
+    remedy = "This machine's clock is wrong: set it, then try again."
 
 
 class ThrottledError(TransferError, ConnectionError):
-    """The service asked to slow down (429 or 503) more often than retries were allowed."""
+    """The service throttled the requests (429 or 503) until the retries were exhausted."""
 
     remedy = "Lower max_pool_connections or max_concurrent, or raise max_retries."
 
 
 class ServiceError(TransferError, ConnectionError):
-    """The service failed (5xx) more often than retries were allowed."""
+    """The service failed (5xx) until the retries were exhausted."""
 
 
 class ConnectionFailedError(TransferError, ConnectionError):
-    """The connection was refused, reset or cut."""
+    """The connection was refused, reset or closed early."""
 
     remedy = "Check the network and endpoint_url, or raise max_retries."
 
 
 class TransferTimeoutError(TransferError, TimeoutError):
-    """No byte came for too long."""
+    """No byte was received within the time-out."""
 
     remedy = "Check the network, or raise timeout (seconds)."
 
 
 class ObjectChangedError(TransferError, OSError):
-    """The object was replaced while it was read, twice in a row."""
+    """The object was replaced during the download, twice in a row."""
 
-    remedy = "It is being published right now: try again in a few minutes."
+    remedy = "It is probably being published now: try again in a few minutes."
 
 
 class IntegrityError(TransferError, ValueError):
-    """The bytes are not those of the object: wrong length, checksum, or no gzip at all."""
+    """The received bytes are not the object's: wrong length or checksum, or not gzip."""
 
-    remedy = "If a second try gives the same, the file is damaged at the source: report its key."
+    remedy = "If the error persists, the file is damaged at the source: report its key."
 
 
 class UnexpectedResponseError(TransferError, OSError):
-    """An answer that fits nothing else, for example a redirect."""
+    """A response that no other exception describes, for example a redirect."""
 
     remedy = "Check endpoint_url and bucket."
 
 
 class SchemaError(FlatnbError, ValueError):
-    """The CSV of a day is not what its data type says.
+    """The CSV of a day does not match its data type.
 
     Attributes
     ----------
     key : str
         The file.
     line : int or None
-        The line, counted from 1 (the header), where it can be told.
+        The line, counted from 1 (the header), if it is known.
     """
 
     def __init__(self, reason: str, *, key: str, line: int | None = None) -> None:
@@ -193,35 +209,43 @@ class SchemaError(FlatnbError, ValueError):
 
 
 class LoadError(FlatnbError, LookupError):
-    """Some days of a load could not be had.
+    """Some days could not be loaded.
 
     Attributes
     ----------
     report : LoadReport
-        What became of every day.
+        The outcome of every day.
     frame : polars.DataFrame or pandas.DataFrame or None
-        The days that did load.
+        The days that were loaded.
     """
 
-    def __init__(self, message: str, *, report: LoadReport, frame: Any = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        report: LoadReport,
+        frame: pl.DataFrame | pd.DataFrame | None = None,
+    ) -> None:
         self.report = report
         self.frame = frame
         super().__init__(message)
 
 
 class LoadCancelledError(FlatnbError):
-    """A job was cancelled before it was done."""
+    """A job was cancelled before it was finished."""
 
     def _render_traceback_(self) -> list[str]:
-        """What a notebook shows: who pressed Cancel needs no traceback."""
+        """The text that IPython shows: after a cancellation a traceback has no use."""
         return [f"{type(self).__name__}: {self}"]
 
 
 class MissingDaysError(LoadError):
-    """Some days have no file, and ``missing="raise"`` was asked for."""
+    """Some days have no file, and ``missing="raise"`` was passed."""
 
 
-# HEAD has no body, so its faults are known by status alone: the status table is the fallback.
+# The codes are those of the S3 API reference, "Error responses", and of implementations that are
+# not Amazon's (TooManyRequests). The response to a HEAD has no body and so no code: then the status
+# decides.
 _BY_CODE: dict[str, type[TransferError]] = {
     "NoSuchKey": ObjectNotFoundError,
     "NoSuchBucket": ObjectNotFoundError,
@@ -258,7 +282,7 @@ RETRYABLE: tuple[type[TransferError], ...] = (
 
 
 def error_for(code: str | None, status: int | None) -> type[TransferError]:
-    """The exception for an S3 error answer: by its code, else by its HTTP status."""
+    """The exception for an S3 error response: by its code, else by its HTTP status."""
     if code in _BY_CODE:
         return _BY_CODE[code]
     if status in _BY_STATUS:

@@ -1,4 +1,4 @@
-"""The days on disk: nothing is downloaded twice, nothing stale or damaged is used."""
+"""The cache: nothing is downloaded twice, nothing outdated or damaged is used."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def open_session(days: FaultServer, tmp_path: Path) -> Iterator[OpenSession]:
 
 
 def statuses(session: FlatSession) -> list[str]:
-    """What became of the last load's days."""
+    """The statuses of the last load's days."""
     assert session.last_report is not None
     return [day.status for day in session.last_report]
 
 
 def test_the_second_load_downloads_nothing(open_session: OpenSession, days: FaultServer) -> None:
-    """Old days come from disk without a request, in another session too, all and by selection."""
+    """Cached days need no request, in another session either, with and without a selection."""
     first = open_session().load(*LOAD)
     days.forget_requests()
     session = open_session()
@@ -73,7 +73,7 @@ def test_the_second_load_downloads_nothing(open_session: OpenSession, days: Faul
 def test_a_first_load_by_symbols_fills_the_cache(
     open_session: OpenSession, days: FaultServer
 ) -> None:
-    """Whole days are kept, so that other symbols are there afterwards."""
+    """Whole days are cached, so that other symbols need no request afterwards."""
     session = open_session()
     assert session.load(*LOAD, symbols=["SPY"], columns=["ticker"])["ticker"].n_unique() == 1
     days.forget_requests()
@@ -82,7 +82,7 @@ def test_a_first_load_by_symbols_fills_the_cache(
 
 
 def test_a_replaced_file_is_downloaded_again(open_session: OpenSession, days: FaultServer) -> None:
-    """One listing tells it of all days, and the report says so."""
+    """One listing shows it for all days, and the report has the status."""
     open_session().load(*LOAD)
     days.put(KEYS[1], gz(day_csv(["NEW"], KEYS[1])))
     days.forget_requests()
@@ -96,7 +96,7 @@ def test_a_replaced_file_is_downloaded_again(open_session: OpenSession, days: Fa
     assert statuses(session) == ["cached"] * 3
 
 
-def test_recent_days_are_always_compared(open_session: OpenSession, days: FaultServer) -> None:
+def test_recent_days_are_revalidated(open_session: OpenSession, days: FaultServer) -> None:
     """By default a day of the last weeks costs a listing; with "never" it does not."""
     today = date.today()
     day = trading_days(today - timedelta(days=9), today - timedelta(days=2))[-1]
@@ -111,8 +111,10 @@ def test_recent_days_are_always_compared(open_session: OpenSession, days: FaultS
     assert statuses(recent) == ["replaced"]
 
 
-def test_a_failed_listing_means_downloading(open_session: OpenSession, days: FaultServer) -> None:
-    """What cannot be confirmed is not trusted."""
+def test_after_a_failed_listing_days_are_downloaded(
+    open_session: OpenSession, days: FaultServer
+) -> None:
+    """Entries that cannot be revalidated are not used."""
     open_session().load(*LOAD)
     days.always(KEYS[0].rpartition("/")[0] + "/", faults.bare_status(403))
     session = open_session(revalidate="always")
@@ -120,8 +122,8 @@ def test_a_failed_listing_means_downloading(open_session: OpenSession, days: Fau
     assert statuses(session) == ["loaded"] * 3
 
 
-def test_a_file_that_is_gone_from_the_bucket(open_session: OpenSession, days: FaultServer) -> None:
-    """Is missing, also if it is still in the cache, where that is asked for."""
+def test_a_file_deleted_from_the_bucket(open_session: OpenSession, days: FaultServer) -> None:
+    """With ``revalidate="always"`` it is missing, although it is still in the cache."""
     open_session().load(*LOAD)
     days.delete(KEYS[1])
     session = open_session(revalidate="always")
@@ -130,7 +132,7 @@ def test_a_file_that_is_gone_from_the_bucket(open_session: OpenSession, days: Fa
 
 
 def test_offline(open_session: OpenSession, days: FaultServer) -> None:
-    """The cache alone: what is not in it is an error that lists it."""
+    """Only the cache is used; days that are not in it are listed in an error."""
     frame = open_session().load(*LOAD)
     days.forget_requests()
     session = open_session(offline=True, revalidate="always")
@@ -145,7 +147,7 @@ def test_offline(open_session: OpenSession, days: FaultServer) -> None:
 def test_a_damaged_entry_is_downloaded_again(
     damage: str, open_session: OpenSession, days: FaultServer
 ) -> None:
-    """Whatever happened to the file, the frame is right and the entry is mended."""
+    """Whatever the damage, the frame is right and the entry is replaced."""
     session = open_session()
     frame = session.load(*LOAD)
     assert session.cache is not None
@@ -169,8 +171,8 @@ def test_a_damaged_entry_is_downloaded_again(
     assert statuses(session) == ["cached"] * 3
 
 
-def test_what_the_cache_tells_and_clears(open_session: OpenSession) -> None:
-    """Number, size and folder; foreign files stay."""
+def test_summary_and_clearing(open_session: OpenSession) -> None:
+    """Number, size and folder; other files remain."""
     session = open_session()
     cache = session.cache
     assert cache is not None
@@ -187,7 +189,7 @@ def test_what_the_cache_tells_and_clears(open_session: OpenSession) -> None:
     assert open_session(cache=False).cache is None
 
 
-def test_services_do_not_mix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_services_have_separate_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Folder by argument, by environment, by the user's cache; host and bucket below it."""
     monkeypatch.setenv("FLATNB_CACHE", str(tmp_path / "env"))
     root = cache_root(True)
@@ -203,8 +205,8 @@ def test_services_do_not_mix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     assert cache_root(False) is None
 
 
-def test_a_new_column_survives(open_session: OpenSession, days: FaultServer) -> None:
-    """Also through the cache."""
+def test_an_unknown_column_is_cached(open_session: OpenSession, days: FaultServer) -> None:
+    """The cached frame has it as well."""
     days.put(KEYS[0], gz(extra_column(day_csv(key=KEYS[0]))))
     session = open_session()
     first = session.load(*LOAD)
@@ -212,8 +214,8 @@ def test_a_new_column_survives(open_session: OpenSession, days: FaultServer) -> 
     assert_frame_equal(session.load(*LOAD), first)
 
 
-def test_two_writers_leave_one_whole_entry(tmp_path: Path) -> None:
-    """Each puts its own file in place at once: the last one stays, nothing else is left."""
+def test_several_writers_leave_one_complete_entry(tmp_path: Path) -> None:
+    """Each renames its own file: the last one remains, and no temporary files."""
     cache = DayCache(tmp_path)
     for n in range(3):
         cache.store(

@@ -1,4 +1,4 @@
-"""The cache under harm: flipped bits, full and read-only disks, other processes, kill -9."""
+"""The cache with flipped bits, full and read-only disks, other processes and kill -9."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def days(fault_server: FaultServer) -> FaultServer:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where the cache is."""
+    """The folder of the cache."""
     return tmp_path / "cache"
 
 
@@ -50,24 +50,24 @@ def session(days: FaultServer, folder: Path) -> Iterator[FlatSession]:
 
 
 def open_session(days: FaultServer, folder: Path | bool) -> FlatSession:
-    """A session of its own on the same cache."""
+    """A new session with the same cache."""
     return FlatSession("key", "secret", endpoint_url=days.endpoint_url, cache=folder)
 
 
 def statuses(session: FlatSession) -> list[str]:
-    """What became of the last load's days."""
+    """The statuses of the last load's days."""
     assert session.last_report is not None
     return [day.status for day in session.last_report]
 
 
 def entry(session: FlatSession, key: str) -> Path:
-    """Where a day is kept."""
+    """The file of a cached day."""
     assert session.cache is not None
     return session.cache.folder / key.replace(".csv.gz", ".parquet")
 
 
 def test_a_flipped_bit_is_noticed(days: FaultServer, folder: Path) -> None:
-    """Wherever it is in the entry: the day is downloaded again, and never wrong."""
+    """Anywhere in the entry: the day is downloaded again, and the frame is right."""
     with open_session(days, folder) as session:
         frame = session.load(*LOAD)
         path = entry(session, KEYS[1])
@@ -82,8 +82,8 @@ def test_a_flipped_bit_is_noticed(days: FaultServer, folder: Path) -> None:
         assert path.read_bytes() == whole
 
 
-def test_clearing_some(session: FlatSession) -> None:
-    """By data type and by days, both inclusive; the others stay."""
+def test_clearing_a_selection(session: FlatSession) -> None:
+    """By data type and by days, both inclusive; the others remain."""
     cache = session.cache
     assert cache is not None
     session.load(*LOAD)
@@ -132,7 +132,7 @@ def start(
 
 
 def result(process: subprocess.Popen[str]) -> tuple[int, list[str], list[str]]:
-    """Rows, warnings and what became of the days."""
+    """Rows, warnings and statuses of the days."""
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     height, messages, found = json.loads(out)
@@ -141,7 +141,7 @@ def result(process: subprocess.Popen[str]) -> tuple[int, list[str], list[str]]:
 
 @pytest.mark.skipif(os.name != "posix", reason="no such limit elsewhere")
 def test_a_full_disk(days: FaultServer, folder: Path) -> None:
-    """The load succeeds, warns once, and leaves no part of an entry."""
+    """The load succeeds, warns once, and leaves no partial entry."""
     full = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))"
     height, messages, _ = result(start(days, folder, full))
     assert height == ROWS
@@ -153,9 +153,9 @@ def test_a_full_disk(days: FaultServer, folder: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="another system of permissions")
 def test_a_read_only_folder(days: FaultServer, folder: Path) -> None:
-    """What is in it is used, what is not is loaded with one warning."""
+    """Cached days are used, others are loaded with one warning."""
     launcher: list[str] = []
-    if os.geteuid() == 0:  # whom nothing is forbidden
+    if os.geteuid() == 0:  # permissions have no effect for root
         launcher = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
         if shutil.which(launcher[0]) is None:
             pytest.skip("setpriv (util-linux) is not installed")
@@ -177,7 +177,7 @@ def test_a_read_only_folder(days: FaultServer, folder: Path) -> None:
     assert not path.exists()
 
 
-def test_four_processes_want_the_same(days: FaultServer, folder: Path) -> None:
+def test_four_processes_load_the_same_days(days: FaultServer, folder: Path) -> None:
     """Each file is downloaded once; all have the same frame."""
     days.always(KEYS[0], faults.drip(20, 0.05))
     days.always(KEYS[2], faults.drip(20, 0.05))
@@ -195,8 +195,8 @@ def test_four_processes_want_the_same(days: FaultServer, folder: Path) -> None:
     assert found == {"cached": 9, "loaded": 3}
 
 
-def test_a_process_that_stands_still_holds_nobody_up(days: FaultServer, folder: Path) -> None:
-    """A lock that is not given back is waited for no longer than the session's ``timeout``."""
+def test_waiting_for_a_lock_is_limited(days: FaultServer, folder: Path) -> None:
+    """A process that does not release a lock delays others only by the session's ``timeout``."""
     with FlatSession(
         "key", "secret", endpoint_url=days.endpoint_url, cache=folder, timeout=0.4
     ) as session:
@@ -205,9 +205,9 @@ def test_a_process_that_stands_still_holds_nobody_up(days: FaultServer, folder: 
         locks.mkdir(parents=True)
         hold = (
             "import fcntl, os, sys, time\n"
-            "kept = [open(os.path.join(sys.argv[1], '%03x.lock' % n), 'w') for n in range(1024)]\n"
-            "for file in kept: fcntl.flock(file, fcntl.LOCK_EX)\n"
-            "print('held', flush=True); time.sleep(60)"
+            "files = [open(os.path.join(sys.argv[1], '%03x.lock' % n), 'w') for n in range(1024)]\n"
+            "for file in files: fcntl.flock(file, fcntl.LOCK_EX)\n"
+            "print('locked', flush=True); time.sleep(60)"
         )
         script = (
             f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (2000, 2000))\n{hold}"
@@ -218,16 +218,16 @@ def test_a_process_that_stands_still_holds_nobody_up(days: FaultServer, folder: 
             try:
                 assert holder.stdout is not None
                 assert holder.stdout.readline()
-                began = time.monotonic()
+                started = time.monotonic()
                 assert session.load(*LOAD).height == ROWS
-                assert 0.3 < time.monotonic() - began < 20
+                assert 0.3 < time.monotonic() - started < 20
                 assert statuses(session) == ["loaded"] * 3
             finally:
                 holder.kill()
 
 
 def test_two_sessions_of_one_process(days: FaultServer, folder: Path) -> None:
-    """They too share the work."""
+    """They, too, download each file once."""
     days.always(KEYS[0], faults.drip(20, 0.05))
     with open_session(days, folder) as one, open_session(days, folder) as other:
         jobs = [session.start(*LOAD) for session in (one, other)]
@@ -249,7 +249,7 @@ while True:
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 def test_killed_while_filling_the_cache(days: FaultServer, folder: Path) -> None:
-    """``kill -9`` at 20 moments leaves whole entries or none; the next run is right, and tidies."""
+    """``kill -9`` at 20 random times leaves complete entries or none; the next run cleans up."""
     with open_session(days, False) as session:
         expected = session.load(*LOAD)
     rng = random.Random(11)
@@ -273,8 +273,8 @@ def test_killed_while_filling_the_cache(days: FaultServer, folder: Path) -> None
         assert list(folder.rglob("*.flatnb-part")) == []
 
 
-def test_a_cache_that_cannot_be_made(days: FaultServer, folder: Path) -> None:
-    """The load succeeds all the same, with one warning."""
+def test_a_cache_that_cannot_be_created(days: FaultServer, folder: Path) -> None:
+    """The load succeeds nevertheless, with one warning."""
     folder.write_text("a file where the folder should be")
     with open_session(days, folder) as session:
         with pytest.warns(FlatnbWarning, match="cannot be written") as caught:

@@ -1,4 +1,4 @@
-"""The trading calendar against the exchange's own notices, written down in ``tests/data``."""
+"""The trading calendar against the exchange's own notices, transcribed in ``tests/data``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DATA = Path(__file__).parent / "data"
 DAYS = st.dates(FIRST, LAST)
 
 
-def written_down(name: str) -> set[date]:
+def transcribed(name: str) -> set[date]:
     """The dates of a file of test data."""
     with (DATA / name).open(newline="") as file:
         return {date.fromisoformat(row["date"]) for row in csv.DictReader(file)}
@@ -34,20 +34,20 @@ def weekdays() -> list[date]:
 
 
 def test_trading_days_are_the_exchanges() -> None:
-    """From the first flat file to 2027 no day is wrong."""
-    closures = written_down("nyse_closures.csv")
+    """Every day from the first flat file to 2027."""
+    closures = transcribed("nyse_closures.csv")
     assert calendar.trading_days(FIRST, LAST) == [d for d in weekdays() if d not in closures]
 
 
-def test_special_closures_are_written_down() -> None:
-    """The test data themselves hold the closures that no rule gives."""
+def test_special_closures_are_transcribed() -> None:
+    """The test data contain the closures that follow no rule."""
     special = ["2004-06-11", "2007-01-02", "2012-10-29", "2012-10-30", "2018-12-05", "2025-01-09"]
-    assert {date.fromisoformat(day) for day in special} <= written_down("nyse_closures.csv")
+    assert {date.fromisoformat(day) for day in special} <= transcribed("nyse_closures.csv")
 
 
 def test_early_closes_are_the_exchanges() -> None:
     """The regular session ends at 13:00 on the published days and at 16:00 on all others."""
-    early = written_down("nyse_early_closes.csv")
+    early = transcribed("nyse_early_closes.csv")
     days = calendar.trading_days(FIRST, LAST)
     assert {day for day in days if calendar.is_early_close(day)} == early
     assert calendar.session_close(date(2024, 7, 3)) == time(13)
@@ -56,7 +56,7 @@ def test_early_closes_are_the_exchanges() -> None:
 
 
 def test_why_the_exchange_is_closed() -> None:
-    """Holidays have names, weekends are called so, trading days have none."""
+    """The name of the holiday, "weekend", or None for trading days."""
     assert calendar.closure_name(date(2024, 3, 29)) == "Good Friday"
     assert "Carter" in (calendar.closure_name(date(2025, 1, 9)) or "")
     assert calendar.closure_name(date(2024, 3, 30)) == "weekend"
@@ -65,7 +65,7 @@ def test_why_the_exchange_is_closed() -> None:
 
 @pytest.mark.parametrize("hours", [calendar.session_open, calendar.session_close])
 def test_a_closed_day_has_no_session(hours: Callable[[date], time]) -> None:
-    """The error says why the exchange is closed."""
+    """The message says why the exchange is closed."""
     with pytest.raises(ValueError, match=r"day=2024-03-29.*Good Friday"):
         hours(date(2024, 3, 29))
     with pytest.raises(ValueError, match=r"day=2024-03-30.*weekend"):
@@ -74,7 +74,7 @@ def test_a_closed_day_has_no_session(hours: Callable[[date], time]) -> None:
 
 @pytest.mark.parametrize("kind", [str, pd.Timestamp, np.datetime64, datetime.fromisoformat])
 def test_timestamps_are_their_days(kind: Callable[[str], Any]) -> None:
-    """A datetime is a date but equals none: taken as it comes, it would miss every holiday."""
+    """A datetime equals no date: used unconverted, it would match no holiday."""
     assert not calendar.is_trading_day(kind("2024-01-01"))
     assert calendar.closure_name(kind("2024-01-01")) == "New Year's Day"
     assert calendar.is_early_close(kind("2024-07-03"))
@@ -86,7 +86,7 @@ def test_timestamps_are_their_days(kind: Callable[[str], Any]) -> None:
 
 @given(st.lists(DAYS, min_size=3, max_size=3).map(sorted))
 def test_ranges_join(days: list[date]) -> None:
-    """A range is its two halves, with both ends inclusive."""
+    """A range is the union of its halves, as both ends are inclusive."""
     start, middle, end = days
     halves = calendar.trading_days(start, middle) + calendar.trading_days(
         middle + timedelta(days=1), end
@@ -109,7 +109,7 @@ def test_ranges_join(days: list[date]) -> None:
     ids=repr,
 )
 def test_dates_of_all_kinds(value: Any) -> None:
-    """Strings, dates and timestamps of any unit mean their own day."""
+    """Strings, dates and timestamps of any unit give their own day."""
     day = calendar.as_date(value, "start")
     assert day == date(2024, 1, 2)
     assert type(day) is date
@@ -138,14 +138,29 @@ def test_dates_of_all_kinds(value: Any) -> None:
     ],
     ids=repr,
 )
-def test_what_is_no_date(value: Any) -> None:
+def test_invalid_dates(value: Any) -> None:
     """Anything else is an error that names the parameter and the value."""
-    with pytest.raises(ValueError, match=r"^start=") as caught:
+    with pytest.raises(
+        ValueError, match=r"^start=.*(is not a valid date|does not exist)"
+    ) as caught:
         calendar.as_date(value, "start")
     assert repr(value) in str(caught.value)
 
 
-def test_a_range_that_runs_backwards() -> None:
+def test_the_time_at_the_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the evening of New York it is the next day in UTC."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime(2024, 7, 3, 2, 30, tzinfo=UTC).astimezone(tz)
+
+    monkeypatch.setattr(calendar, "datetime", Clock)
+    assert calendar.exchange_now().isoformat() == "2024-07-02T22:30:00-04:00"
+    assert calendar.exchange_today() == date(2024, 7, 2)
+
+
+def test_a_reversed_range() -> None:
     """The error names both ends."""
     with pytest.raises(ValueError, match="start=2024-01-03 is after end=2024-01-02"):
         calendar.as_date_range("2024-01-03", "2024-01-02")

@@ -105,10 +105,10 @@ def test_selection_by_contract(session: FlatSession, options: dict[str, Any]) ->
     [
         ({"option_type": "both"}, "option_type='both'"),
         ({"strike": 470}, r"strike=470 must be a pair.*\(470, 480\)"),
-        ({"strike": (480, 470)}, "runs backwards"),
-        ({"strike": ("a", None)}, "must hold dollars"),
+        ({"strike": (480, 470)}, "is reversed"),
+        ({"strike": ("a", None)}, "must be prices in dollars"),
         ({"expiry": "2024-01-19"}, "must be a pair"),
-        ({"expiry": ("2024-02-01", "2024-01-01")}, "runs backwards"),
+        ({"expiry": ("2024-02-01", "2024-01-01")}, "is reversed"),
         ({"expiry": ("soon", None)}, "expiry='soon'"),
     ],
     ids=str,

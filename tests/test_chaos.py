@@ -1,6 +1,6 @@
-"""Thousands of downloads under random faults: no wrong byte, nothing left behind.
+"""Many downloads under random faults: no wrong byte, no file, thread or socket left.
 
-``FLATNB_CHAOS`` is how many downloads each downloader makes: a few hundred unless it says more.
+``FLATNB_CHAOS`` sets the number of downloads of each downloader (default: 400).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning
 DOWNLOADS = int(os.environ.get("FLATNB_CHAOS", "400"))
 FAULTS = (*faults.CUTS, *faults.STATUSES, *faults.LIES, *faults.SILENT)
 RATE = 0.3
-AT_ONCE = 16
+CONCURRENT = 16
 
 rng = random.Random(2)
 SMALL = {f"{n:02}.csv.gz": rng.randbytes(rng.randrange(1, 20_000)) for n in range(50)}
@@ -40,7 +40,7 @@ LARGE = {f"large{n}.csv.gz": rng.randbytes(2 * PART_BYTES + n) for n in range(3)
 
 @dataclass
 class Outcome:
-    """What became of the downloads."""
+    """The results of the downloads."""
 
     wrong: list[str] = field(default_factory=list)
     failed: int = 0
@@ -49,14 +49,14 @@ class Outcome:
 
 @pytest.fixture(params=[SMALL, LARGE], ids=["small", "large"])
 def contents(request: pytest.FixtureRequest) -> dict[str, bytes]:
-    """The files, unpacked."""
+    """Key → decompressed content."""
     found: dict[str, bytes] = request.param
     return found
 
 
 @pytest.fixture
 def chaos(fault_server: FaultServer, contents: dict[str, bytes]) -> FaultServer:
-    """The files, each request of which fails with some probability."""
+    """A server with the files, where each request fails with a probability of `RATE`."""
     for key, content in contents.items():
         fault_server.put(key, gz(content))
     fault_server.set_random(random.Random(1), RATE, FAULTS)
@@ -65,13 +65,13 @@ def chaos(fault_server: FaultServer, contents: dict[str, bytes]) -> FaultServer:
 
 @pytest.fixture
 def outcome(chaos: FaultServer, contents: dict[str, bytes], tmp_path: Path) -> Iterator[Outcome]:
-    """To be filled by the test; then everything is looked at."""
+    """Filled in by the test, and checked after it."""
     sockets, threads = open_sockets(), threading.active_count()
     outcome = Outcome()
     yield outcome
     assert outcome.wrong == []
     assert list(tmp_path.iterdir()) == []
-    gc.collect()  # botocore leaves it to the collector to close a socket whose answer was cut
+    gc.collect()  # closes the sockets of truncated responses, which botocore does not close
     assert chaos.wait_closed()
     assert open_sockets() <= sockets
     assert threading.active_count() <= threads
@@ -80,7 +80,7 @@ def outcome(chaos: FaultServer, contents: dict[str, bytes], tmp_path: Path) -> I
     count = len(plan(contents))
     assert statistics["total_downloads"] == count
     assert statistics["failed_downloads"] == outcome.failed
-    # Were most to fail, little would be shown of the others.
+    # If most downloads failed, the test would show little.
     assert outcome.failed < count / 10
     if contents is SMALL:
         assert statistics["total_retries"] == len(chaos.requests) - count > 0
@@ -101,7 +101,7 @@ def open_sockets() -> int:
 
 
 def plan(contents: dict[str, bytes]) -> list[tuple[int, str]]:
-    """Which file each download takes."""
+    """Number and key of each download."""
     keys = list(contents)
     count = DOWNLOADS if contents is SMALL else DOWNLOADS // 20
     return [(n, keys[n % len(keys)]) for n in range(count)]
@@ -113,7 +113,7 @@ SETTINGS = {"timeout": 10, "backoff_s": 0.001, "max_retries": 7}
 def test_async(
     chaos: FaultServer, contents: dict[str, bytes], outcome: Outcome, tmp_path: Path
 ) -> None:
-    """In memory and to files, many at once."""
+    """In memory and to files, concurrently."""
 
     async def one(downloader: AsyncS3Downloader, n: int, key: str) -> None:
         try:
@@ -131,7 +131,7 @@ def test_async(
 
     async def everything() -> None:
         async with AsyncS3Downloader(
-            CREDENTIALS, chaos.endpoint_url, max_concurrent=AT_ONCE, **SETTINGS
+            CREDENTIALS, chaos.endpoint_url, max_concurrent=CONCURRENT, **SETTINGS
         ) as downloader:
             before = asyncio.all_tasks()
             async with asyncio.TaskGroup() as group:
@@ -163,7 +163,7 @@ def test_sync(
             outcome.wrong += [key] if got != contents[key] else []
 
     with SyncS3Downloader(CREDENTIALS, chaos.endpoint_url, **SETTINGS) as downloader:
-        with ThreadPoolExecutor(AT_ONCE) as pool:
+        with ThreadPoolExecutor(CONCURRENT) as pool:
             for done in [pool.submit(one, n, key) for n, key in plan(contents)]:
                 done.result()
         outcome.statistics = downloader.get_statistics()

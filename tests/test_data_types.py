@@ -1,7 +1,8 @@
-"""The registry: all documented data types, and folders that nobody has heard of."""
+"""The registry: all documented data types, registered ones, and unknown folders."""
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
@@ -32,7 +33,7 @@ DOCUMENTED = {
 
 @pytest.fixture(autouse=True)
 def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What a test registers is gone after it."""
+    """Undo what a test registers."""
     before = dict(data_types._REGISTRY), dict(data_types._BY_FOLDER)
     yield
     for registered, old in zip((data_types._REGISTRY, data_types._BY_FOLDER), before, strict=True):
@@ -94,7 +95,7 @@ def test_all_documented_data_sets() -> None:
     ],
 )
 def test_headers(name: str, required: str, optional: str) -> None:
-    """What every file has, and what only older or newer files have."""
+    """The columns that every file has, and those that only older or newer files have."""
     data_type = DATA_TYPES[name]
     assert data_type.required == tuple(required.split(","))
     assert data_type.optional == set(optional.split(",")) - {""}
@@ -110,8 +111,8 @@ def test_headers(name: str, required: str, optional: str) -> None:
         ("timestamp window_start sip_timestamp trf_timestamp ask_timestamp", "timestamp"),
     ],
 )
-def test_types_are_the_names(names: str, kind: str) -> None:
-    """The rule that types new folders types the known ones too."""
+def test_column_types_follow_from_names(names: str, kind: str) -> None:
+    """The rule for unregistered folders agrees with the registered data types."""
     assert {column_type(name) for name in names.split()} == {kind}
     for data_type in DATA_TYPES.values():
         assert all(column_type(name) == kind for name, kind in data_type.columns.items())
@@ -130,13 +131,52 @@ def test_types_are_the_names(names: str, kind: str) -> None:
     ],
 )
 def test_days(name: str, asset_class: str, days: str, first_day: date) -> None:
-    """Where they come from and when they begin."""
+    """How they are found, and the first one."""
     found = DATA_TYPES[name]
     assert (found.asset_class, found.days, found.first_day) == (asset_class, days, first_day)
 
 
+@pytest.mark.parametrize(
+    ("folder", "kind"),
+    [
+        ("day_aggs_v1", "daily"),
+        ("minute_aggs_v1", "minute"),
+        ("session_aggs_v1", "session"),
+        ("trades_v2", "trades"),
+        ("quotes", "quotes"),
+        ("values_v1", "values"),
+        ("news_v1", "other"),
+        ("daily_v1", "other"),
+    ],
+)
+def test_the_kind_of_new_folders(folder: str, kind: str) -> None:
+    """Registered or not, a folder's name gives the kind, whatever its version; or an argument."""
+    assert get_data_type(f"us_bonds/{folder}").kind == kind
+    assert register_data_type("bonds", "us_bonds", folder).kind == kind
+    assert register_data_type("notes", "us_notes", folder, kind="minute").kind == "minute"
+
+
+def test_the_kind_of_documented_data_types() -> None:
+    """It is the last word of each documented name."""
+    for name in DOCUMENTED:
+        assert DATA_TYPES[name].kind == name.split("_")[-1]
+
+
+def test_data_types_pickle() -> None:
+    """With all attributes, read-only columns included, also where it is not registered."""
+    new = register_data_type(
+        "bonds_daily", "us_bonds", "prices", {"ticker": "string"}, nullable="ticker", kind="daily"
+    )
+    data = pickle.dumps(new)
+    data_types._REGISTRY.pop("bonds_daily")
+    restored = pickle.loads(data)
+    assert restored == new
+    with pytest.raises(TypeError):
+        restored.columns["close"] = "float64"
+
+
 def test_a_folder_is_a_data_type() -> None:
-    """A known folder is the known data type, under either root of options; a new one is itself."""
+    """A known folder gives the known data type, under either root of options."""
     assert get_data_type("us_options/trades_v1") is DATA_TYPES["options_trades"]
     assert get_data_type("us_options_opra/trades_v1") is DATA_TYPES["options_trades"]
     new = get_data_type("us_bonds/day_aggs_v1")
@@ -145,14 +185,14 @@ def test_a_folder_is_a_data_type() -> None:
 
 
 @pytest.mark.parametrize("name", ["stocks", "a/b/c", "/a", "a/", "../etc", "a/..", None, 5, ""])
-def test_what_is_no_data_type(name: Any) -> None:
-    """The message lists what there is, and how to name a folder."""
+def test_unknown_data_types_are_refused(name: Any) -> None:
+    """The message lists the known ones, and says how to name a folder."""
     with pytest.raises(ValueError, match=r"(?s)data_type=.*crypto_trades.*'root/folder'"):
         get_data_type(name)
 
 
 def test_registering() -> None:
-    """The name, the folder and the key all mean the new data type."""
+    """The name and the folder both give the new data type."""
     new = register_data_type(
         "bonds_daily", "us_bonds", "day_aggs_v1", ["ticker", "price", "size"], nullable=["size"]
     )
@@ -171,15 +211,16 @@ def test_registering() -> None:
         ({"root": "us_stocks_sip"}, "taken by 'stocks_daily'"),
         ({"name": "no name"}, "name='no name'"),
         ({"root": "../up"}, "root='../up'"),
-        ({"columns": "ticker"}, "columns='ticker' is no list"),
+        ({"columns": "ticker"}, "columns='ticker' must be a list"),
         ({"columns": {"ticker": "text"}}, "'ticker' of type 'text'.*string, int64"),
         ({"columns": ["ticker"], "nullable": ["price"]}, "nullable holds 'price'"),
         ({"columns": ["ticker"], "optional": ["size"]}, "optional holds 'size'"),
         ({"days": "weekdays"}, "days='weekdays'"),
+        ({"kind": "bars"}, "kind='bars' is unknown; choose one of daily, minute"),
     ],
 )
 def test_wrong_registrations(change: dict[str, Any], message: str) -> None:
-    """Nothing known is changed, and the message names what is wrong."""
+    """The registry is unchanged, and the message names the argument."""
     right = {"name": "bonds_daily", "root": "us_bonds", "folder": "day_aggs_v1"}
     with pytest.raises(ValueError, match=message):
         register_data_type(**(right | change))

@@ -84,7 +84,7 @@ def test_list_objects(healthy_twin: Twin) -> None:
 
 
 def test_listings_follow_pages(twin: Twin, fault_server: FaultServer) -> None:
-    """More keys than one answer holds, and a transient fault between the pages."""
+    """More keys than in one response, and a transient fault between the pages."""
     keys = [f"folder/{n:05}" for n in range(2500)]
     for key in keys:
         fault_server.put(key, b"")
@@ -94,8 +94,8 @@ def test_listings_follow_pages(twin: Twin, fault_server: FaultServer) -> None:
     assert twin.get_statistics()["total_retries"] == 1
 
 
-def test_a_listing_that_breaks_off_is_an_error(twin: Twin, fault_server: FaultServer) -> None:
-    """Truncated without a token: not a short list."""
+def test_a_truncated_listing_is_an_error(twin: Twin, fault_server: FaultServer) -> None:
+    """Truncated without a token: an error and not a short list."""
     for n in range(5):
         fault_server.put(f"folder/{n}", b"")
     fault_server.always("folder/", faults.listing_without_token())
@@ -104,7 +104,7 @@ def test_a_listing_that_breaks_off_is_an_error(twin: Twin, fault_server: FaultSe
 
 
 def test_check_exists(twin: Twin, fault_server: FaultServer) -> None:
-    """Yes, no, and forbidden, which is neither."""
+    """True, False, or an error if access is denied."""
     fault_server.put(DAY_KEY, b"x")
     assert twin.check_exists(BUCKET, DAY_KEY) is True
     assert twin.check_exists(BUCKET, "other") is False
@@ -136,8 +136,8 @@ def test_statistics(healthy_twin: Twin) -> None:
     assert healthy_twin.get_statistics() == nothing
 
 
-def test_a_missing_options_file_tells_of_the_live_folder(healthy_twin: Twin) -> None:
-    """The documented root of options never was in the bucket."""
+def test_a_missing_options_file_names_the_live_folder(healthy_twin: Twin) -> None:
+    """The documented root of options has never been in the live bucket."""
     key = f"us_options/day_aggs_v1/2024/01/{DAY}.csv.gz"
     with pytest.raises(errors.ObjectNotFoundError, match="us_options_opra"):
         healthy_twin.download(BUCKET, key)
@@ -151,7 +151,7 @@ def test_a_missing_options_file_tells_of_the_live_folder(healthy_twin: Twin) -> 
         ({"timeout": 0}, "timeout=0"),
         ({"timeout": "5"}, "timeout='5'"),
         ({"endpoint_url": "files.massive.com"}, "endpoint_url='files.massive.com'"),
-        ({"endpoint_url": "https://user:secret@host"}, "must not carry"),
+        ({"endpoint_url": "https://user:secret@host"}, "must not contain a user name or password"),
     ],
 )
 def test_wrong_arguments_are_named(make_twin: MakeTwin, arguments: Any, message: str) -> None:
@@ -163,13 +163,13 @@ def test_wrong_arguments_are_named(make_twin: MakeTwin, arguments: Any, message:
 @pytest.mark.parametrize("kind", [AsyncS3Downloader, SyncS3Downloader])
 @pytest.mark.parametrize("credentials", [{}, {"access_key_id": "a"}, None, {"secret": "s3cr3t"}])
 def test_credentials_come_in_pairs(kind: Any, credentials: Any) -> None:
-    """Half a pair is an error that shows no value."""
+    """One key alone is an error without any value in its message."""
     with pytest.raises(errors.CredentialsError, match=r"access_key|secret_access") as caught:
         kind(credentials)
     assert "s3cr3t" not in str(caught.value)
 
 
-def test_empty_names_are_refused(twin: Twin, fault_server: FaultServer) -> None:
+def test_empty_names_are_errors(twin: Twin, fault_server: FaultServer) -> None:
     """Without a request."""
     with pytest.raises(ValueError, match="key=''"):
         twin.download(BUCKET, "")
@@ -178,14 +178,14 @@ def test_empty_names_are_refused(twin: Twin, fault_server: FaultServer) -> None:
     assert fault_server.requests == []
 
 
-def test_an_open_endpoint_warns() -> None:
-    """Http to anything but this machine."""
+def test_an_unencrypted_endpoint_warns() -> None:
+    """HTTP to any host but this machine."""
     with pytest.warns(UserWarning, match="not encrypted"):
         SyncS3Downloader(CREDENTIALS, "http://files.example.com")
 
 
 def test_both_have_the_documented_signatures() -> None:
-    """Names, order and defaults; and what both have is the same."""
+    """Names, order and defaults; common methods have the same ones."""
 
     def parameters(function: Any) -> dict[str, Any]:
         signature = inspect.signature(function).parameters.values()
@@ -215,7 +215,7 @@ def test_both_have_the_documented_signatures() -> None:
 
 
 def test_batch(demo_server: DemoServer, market: DemoMarket) -> None:
-    """In the order of the keys, None where a key failed, and the reason in ``errors``."""
+    """In the order of the keys, None where a download failed, with the exception in ``errors``."""
     missing = KEY.replace("01-02", "01-01")
     keys = [KEY.replace("01-02", "01-03"), missing, KEY, KEY]
 
@@ -237,7 +237,9 @@ def test_batch(demo_server: DemoServer, market: DemoMarket) -> None:
     asyncio.run(run())
 
 
-def test_nothing_stays_open(fault_server: FaultServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_all_connections_are_closed(
+    fault_server: FaultServer, caplog: pytest.LogCaptureFixture
+) -> None:
     """With ``async with``, with ``close``, or with neither when ``asyncio.run`` ends."""
     fault_server.put(DAY_KEY, gz(day_csv()))
 
@@ -259,7 +261,7 @@ def test_nothing_stays_open(fault_server: FaultServer, caplog: pytest.LogCapture
     assert "Unclosed" not in caplog.text
 
 
-def test_one_downloader_serves_several_loops(fault_server: FaultServer) -> None:
+def test_one_downloader_in_several_event_loops(fault_server: FaultServer) -> None:
     """One client for each event loop, closed with it."""
     fault_server.put(DAY_KEY, gz(day_csv()))
     downloader = AsyncS3Downloader(CREDENTIALS, fault_server.endpoint_url)
@@ -270,7 +272,7 @@ def test_one_downloader_serves_several_loops(fault_server: FaultServer) -> None:
 
 
 def test_connections_are_bounded_and_reused(make_twin: MakeTwin, fault_server: FaultServer) -> None:
-    """No more connections than allowed, over all parts of an object."""
+    """All parts of an object together use no more connections than allowed."""
     twin = make_twin(fault_server.endpoint_url, max_pool_connections=3)
     fault_server.put("random.bin", os.urandom(12 * PART_BYTES))
     twin.download(BUCKET, "random.bin")
@@ -278,10 +280,10 @@ def test_connections_are_bounded_and_reused(make_twin: MakeTwin, fault_server: F
     assert len(fault_server.requests) == 12
 
 
-def test_parts_are_larger_where_connections_are_quick(
+def test_parts_are_larger_on_fast_connections(
     make_twin: MakeTwin, fault_server: FaultServer
 ) -> None:
-    """A request costs more than a quick part; on a slow link many parts side by side are best."""
+    """There a request costs more than a part; on slow ones many concurrent parts are faster."""
     content = os.urandom(12 * PART_BYTES)
     fault_server.put("random.bin", content)
 
@@ -300,8 +302,8 @@ def test_parts_are_larger_where_connections_are_quick(
         assert requests_of_two_downloads(f"http://127.0.0.1:{proxy.port}") == [12, 12]
 
 
-def test_cancelling_is_quick_and_leaves_nothing(fault_server: FaultServer, tmp_path: Path) -> None:
-    """Also while the service stalls in the middle of many parts."""
+def test_cancelling_is_fast_and_cleans_up(fault_server: FaultServer, tmp_path: Path) -> None:
+    """Also while the service stalls in one of many parts."""
     fault_server.put(DAY_KEY, os.urandom(20 * PART_BYTES))
     fault_server.always(DAY_KEY, faults.stall_after(1000), offset=5 * PART_BYTES)
 
@@ -325,7 +327,7 @@ def test_cancelling_is_quick_and_leaves_nothing(fault_server: FaultServer, tmp_p
 
 
 def test_interrupting_a_stalled_sync_download(fault_server: FaultServer, tmp_path: Path) -> None:
-    """Ctrl-C ends within a second, though the service would be waited for a minute."""
+    """Ctrl-C takes effect within a second, although the time-out is a minute."""
     fault_server.put(DAY_KEY, os.urandom(8 * PART_BYTES))
     fault_server.always(DAY_KEY, faults.stall_before_headers(), offset=5 * PART_BYTES)
     fault_server.always(DAY_KEY, faults.stall_after(1000), offset=6 * PART_BYTES)
@@ -355,10 +357,10 @@ except KeyboardInterrupt:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_parts_of_killed_processes_are_swept(
+def test_parts_of_killed_processes_are_removed(
     fault_server: FaultServer, tmp_path: Path, make_twin: MakeTwin
 ) -> None:
-    """What ``kill -9`` left goes with the next download; foreign and living files stay."""
+    """The next download removes them; files of running processes and others remain."""
     fault_server.put(DAY_KEY, os.urandom(3 * PART_BYTES))
     fault_server.always(DAY_KEY, faults.stall_after(1000), offset=2 * PART_BYTES)
     script = f"""
@@ -372,23 +374,23 @@ downloader.download_to_file("flatfiles", {DAY_KEY!r}, {str(tmp_path / "file")!r}
         threading.Event().wait(0.02)
     process.kill()
     process.wait()
-    (left,) = tmp_path.iterdir()
-    living = left.with_name(left.name.replace(f"-{process.pid}-", f"-{os.getpid()}-"))
+    (abandoned,) = tmp_path.iterdir()
+    running = abandoned.with_name(abandoned.name.replace(f"-{process.pid}-", f"-{os.getpid()}-"))
     foreign = tmp_path / ".someone.flatnb-part"
-    living.touch()
+    running.touch()
     foreign.touch()
     fault_server.heal()
     fault_server.put("small.csv.gz", gzip.compress(b"x"))
     make_twin(fault_server.endpoint_url).download_to_file(
         BUCKET, "small.csv.gz", tmp_path / "small.csv"
     )
-    assert {p.name for p in tmp_path.iterdir()} == {living.name, foreign.name, "small.csv"}
+    assert {p.name for p in tmp_path.iterdir()} == {running.name, foreign.name, "small.csv"}
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork")
-def test_a_fork_makes_its_own_connections(fault_server: FaultServer) -> None:
-    """The child does not read from its parent's connections."""
+def test_a_fork_opens_its_own_connections(fault_server: FaultServer) -> None:
+    """The child does not use its parent's connections."""
     fault_server.put(DAY_KEY, gz(day_csv()))
     script = f"""
 import os

@@ -18,12 +18,12 @@ from tests.servers.faults import Fault
 from tests.servers.payloads import DAMAGED_GZIP, DAY_KEY, SOUND_GZIP, day_csv
 from tests.twins import CREDENTIALS, TWINS, MakeTwin, Twin
 
-# botocore drops the response whose head it cannot parse, and leaves its socket to the collector.
+# botocore does not close the socket of a response whose headers it cannot parse.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
 BUCKET = "flatfiles"
 CSV = day_csv()
-# Random bytes do not pack: three parts and a bit.
+# Random bytes cannot be compressed: four parts.
 LARGE = random.Random(3).randbytes(3 * PART_BYTES + 1000)
 LARGE_GZ = gzip.compress(LARGE, 1, mtime=0)
 TRANSIENT = (*faults.CUTS, *faults.STATUSES, *faults.LIES)
@@ -38,7 +38,7 @@ def by_name(fault: Fault) -> str:
 def test_transient_faults_are_retried_and_counted(
     fault: Fault, twin: Twin, fault_server: FaultServer
 ) -> None:
-    """Two faults in a row cost two retries, and the bytes are whole."""
+    """Two faults in a row need two retries, and the bytes are complete."""
     fault_server.put(DAY_KEY, gzip.compress(CSV))
     fault_server.script(DAY_KEY, [fault, fault])
     assert twin.download(BUCKET, DAY_KEY).getvalue() == CSV
@@ -57,7 +57,7 @@ def test_transient_faults_are_retried_and_counted(
 def test_each_part_is_retried_on_its_own(
     fault: Fault, twin: Twin, fault_server: FaultServer
 ) -> None:
-    """A fault in the first, a middle and the last part leaves the object whole."""
+    """With faults in the first, a middle and the last part the object is complete."""
     fault_server.put(DAY_KEY, LARGE_GZ)
     for offset in (0, PART_BYTES, 3 * PART_BYTES):
         fault_server.script(DAY_KEY, [fault], when="get", offset=offset)
@@ -71,16 +71,14 @@ def test_a_cut_part_resumes_where_it_stopped(twin: Twin, fault_server: FaultServ
     fault_server.put(DAY_KEY, LARGE_GZ, etag='"version-3"')
     fault_server.script(DAY_KEY, [faults.close_after(600_000)], when="get", offset=PART_BYTES)
     assert twin.download(BUCKET, DAY_KEY).getvalue() == LARGE
-    asked = fault_server.requests_for(DAY_KEY)
-    resumed = [r for r in asked if r.range == f"bytes={PART_BYTES + 600_000}-{2 * PART_BYTES - 1}"]
+    rest = f"bytes={PART_BYTES + 600_000}-{2 * PART_BYTES - 1}"
+    resumed = [request for request in fault_server.requests_for(DAY_KEY) if request.range == rest]
     assert [r.if_match for r in resumed] == ['"version-3"']
 
 
 @pytest.mark.parametrize("key", [DAY_KEY, "us_stocks_sip/day_aggs_v1/2024/01/2024-01-02.csv"])
-def test_a_part_is_never_taken_for_the_whole(
-    key: str, twin: Twin, fault_server: FaultServer
-) -> None:
-    """Under status 200, at the beginning and when a cut body is to go on."""
+def test_a_part_is_never_used_as_the_whole(key: str, twin: Twin, fault_server: FaultServer) -> None:
+    """With status 200, in the first response and when a body is resumed."""
     content = LARGE_GZ if key.endswith(".gz") else LARGE
     fault_server.put(key, content)
     part = faults.part_as_200()
@@ -90,10 +88,10 @@ def test_a_part_is_never_taken_for_the_whole(
 
 
 @pytest.mark.parametrize("fault", faults.SILENT, ids=by_name)
-def test_what_only_the_content_tells_is_fetched_again(
+def test_silent_damage_is_downloaded_again(
     fault: Fault, twin: Twin, fault_server: FaultServer
 ) -> None:
-    """A damaged body with a right head is noticed by the checksum and fetched once more."""
+    """The checksum shows a damaged body with right headers; it is downloaded once more."""
     fault_server.put(DAY_KEY, gzip.compress(CSV, mtime=0))
     fault_server.script(DAY_KEY, [fault])
     assert twin.download(BUCKET, DAY_KEY).getvalue() == CSV
@@ -102,10 +100,10 @@ def test_what_only_the_content_tells_is_fetched_again(
 
 @pytest.mark.parametrize("fault", faults.HARMLESS, ids=by_name)
 @pytest.mark.parametrize("body", [gzip.compress(CSV), LARGE_GZ], ids=["small", "large"])
-def test_unusual_answers_are_understood(
+def test_unusual_responses_are_accepted(
     fault: Fault, body: bytes, twin: Twin, fault_server: FaultServer
 ) -> None:
-    """A server without ranges, lengths or ETags serves as well."""
+    """Also of servers without ranges, lengths or ETags."""
     fault_server.put(DAY_KEY, body)
     fault_server.always(DAY_KEY, fault)
     assert twin.download(BUCKET, DAY_KEY).getvalue() == gzip.decompress(body)
@@ -134,7 +132,7 @@ def test_permanent_errors_make_exactly_one_request(
     twin: Twin,
     fault_server: FaultServer,
 ) -> None:
-    """The exception is of our tree and the fitting builtin, and tells what to do."""
+    """The exception is a TransferError and the matching builtin, with a remedy."""
     fault_server.put(DAY_KEY, gzip.compress(CSV))
     fault_server.always(DAY_KEY, fault)
     with pytest.raises(error) as caught:
@@ -169,13 +167,13 @@ def test_retries_end(
     make_twin: MakeTwin,
     fault_server: FaultServer,
 ) -> None:
-    """A lasting fault is tried ``max_retries + 1`` times, then raised with that count."""
+    """After ``max_retries + 1`` attempts the error is raised, with their number."""
     twin = make_twin(fault_server.endpoint_url, max_retries=2)
     fault_server.put(DAY_KEY, gzip.compress(CSV))
     fault_server.always(DAY_KEY, fault)
     with pytest.raises(error) as caught:
         twin.download(BUCKET, DAY_KEY)
-    # Damaged bytes are fetched once more from the beginning, in case they were so on the way.
+    # Damaged bytes are downloaded once more, as the damage may be of the transfer.
     rounds = 2 if error is errors.IntegrityError else 1
     assert caught.value.attempts == 3 * rounds == len(fault_server.requests)
 
@@ -184,7 +182,7 @@ def test_retries_end(
 def test_a_stall_is_a_retryable_timeout(
     fault: Fault, make_twin: MakeTwin, fault_server: FaultServer
 ) -> None:
-    """No byte for ``timeout`` seconds ends the attempt; another one succeeds."""
+    """After ``timeout`` seconds without a byte the attempt ends; the next one succeeds."""
     twin = make_twin(fault_server.endpoint_url, timeout=0.3, max_retries=1)
     fault_server.put(DAY_KEY, gzip.compress(CSV))
     fault_server.script(DAY_KEY, [fault])
@@ -195,7 +193,7 @@ def test_a_stall_is_a_retryable_timeout(
 
 
 def test_a_refused_connection(make_twin: MakeTwin, fault_server: FaultServer) -> None:
-    """A service that is down is tried again, then named."""
+    """A service that is down is retried, then an error is raised."""
     twin = make_twin(fault_server.endpoint_url, max_retries=2)
     fault_server.put(DAY_KEY, gzip.compress(CSV))
     fault_server.refuse(1)
@@ -209,7 +207,7 @@ def test_a_refused_connection(make_twin: MakeTwin, fault_server: FaultServer) ->
 def test_retry_after_beyond_the_deadline_is_not_waited_for(
     make_twin: MakeTwin, fault_server: FaultServer
 ) -> None:
-    """A service that asks to come back in an hour gets an error now."""
+    """With a Retry-After of an hour the error is raised at once."""
     twin = make_twin(fault_server.endpoint_url)
     fault_server.put(DAY_KEY, gzip.compress(CSV))
     fault_server.always(DAY_KEY, faults.bare_status(503, retry_after="3600"))
@@ -218,8 +216,8 @@ def test_retry_after_beyond_the_deadline_is_not_waited_for(
     assert len(fault_server.requests) == 1
 
 
-def test_an_object_replaced_meanwhile_starts_again(twin: Twin, fault_server: FaultServer) -> None:
-    """Parts of two versions are never mixed: the new version comes, whole."""
+def test_a_replaced_object_is_downloaded_again(twin: Twin, fault_server: FaultServer) -> None:
+    """Parts of two versions are never mixed: the result is the new version."""
     newer = bytes(reversed(LARGE))
     fault_server.put(DAY_KEY, LARGE_GZ)
     fault_server.replace(DAY_KEY, gzip.compress(newer, 1), from_request=2)
@@ -227,7 +225,7 @@ def test_an_object_replaced_meanwhile_starts_again(twin: Twin, fault_server: Fau
 
 
 def test_an_object_that_keeps_changing_is_an_error(twin: Twin, fault_server: FaultServer) -> None:
-    """After the second change there is an error, not an endless chase."""
+    """After the second change an error is raised, instead of a third download."""
     fault_server.put(DAY_KEY, LARGE_GZ)
     fault_server.always(DAY_KEY, faults.s3_error("PreconditionFailed"), offset=PART_BYTES)
     with pytest.raises(errors.ObjectChangedError):
@@ -239,7 +237,7 @@ def test_an_object_that_keeps_changing_is_an_error(twin: Twin, fault_server: Fau
 def test_damaged_gzip_is_never_data(
     name: str, decompress: bool, twin: Twin, fault_server: FaultServer, tmp_path: Path
 ) -> None:
-    """In memory and to a file, packed or not: an IntegrityError, and no file."""
+    """In memory and to a file, decompressed or not: an IntegrityError, and no file."""
     fault_server.put(DAY_KEY, DAMAGED_GZIP[name](CSV))
     with pytest.raises(errors.IntegrityError, match="2024-01-02") as caught:
         twin.download(BUCKET, DAY_KEY, decompress)
@@ -253,23 +251,23 @@ def test_damaged_gzip_is_never_data(
 def test_sound_gzip_of_any_kind(
     name: str, twin: Twin, fault_server: FaultServer, tmp_path: Path
 ) -> None:
-    """Several members and zero padding unpack to all of the data; packed stays as stored."""
-    packed = SOUND_GZIP[name](CSV)
-    fault_server.put(DAY_KEY, packed)
+    """Several members and zero padding decompress to all data, or remain as stored."""
+    stored = SOUND_GZIP[name](CSV)
+    fault_server.put(DAY_KEY, stored)
     assert twin.download(BUCKET, DAY_KEY).getvalue() == CSV
-    assert twin.download(BUCKET, DAY_KEY, decompress=False).getvalue() == packed
+    assert twin.download(BUCKET, DAY_KEY, decompress=False).getvalue() == stored
     twin.download_to_file(BUCKET, DAY_KEY, tmp_path / "day.csv")
     twin.download_to_file(BUCKET, DAY_KEY, tmp_path / "day.csv.gz", decompress=False)
     assert (tmp_path / "day.csv").read_bytes() == CSV
-    assert (tmp_path / "day.csv.gz").read_bytes() == packed
+    assert (tmp_path / "day.csv.gz").read_bytes() == stored
     assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize("fault", TRANSIENT, ids=by_name)
-def test_files_are_whole_or_absent(
+def test_files_are_complete_or_absent(
     fault: Fault, make_twin: MakeTwin, fault_server: FaultServer, tmp_path: Path
 ) -> None:
-    """A failed download leaves no file and touches no older one; a retried one is whole."""
+    """A failed download creates no file and changes no older one; a retried one is complete."""
     twin = make_twin(fault_server.endpoint_url, max_retries=1)
     path = tmp_path / "day.csv"
     path.write_text("older")
@@ -291,8 +289,8 @@ ANY_FAULT = (*TRANSIENT, *faults.SILENT, *faults.HARMLESS, *faults.PERMANENT)
 @pytest.mark.parametrize("kind", sorted(TWINS))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
-def test_any_fault_sequence_gives_whole_bytes_or_an_error(kind: str, data: st.DataObject) -> None:
-    """Whatever happens in whatever order, what is returned is right, or nothing is."""
+def test_any_fault_sequence_gives_the_bytes_or_an_error(kind: str, data: st.DataObject) -> None:
+    """For faults in any order, the result is right, or an error is raised."""
     large = data.draw(st.booleans(), label="large")
     sequence = data.draw(st.lists(st.sampled_from(ANY_FAULT), max_size=8), label="faults")
     content, body = (LARGE, LARGE_GZ) if large else (CSV, gzip.compress(CSV, mtime=0))

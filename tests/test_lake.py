@@ -178,7 +178,7 @@ def test_a_manifest_that_ends_in_mid_line(
 
 def in_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a file of some kilobytes what one of gigabytes is."""
-    monkeypatch.setattr("flatnb.download.gzip_stream._BITE_BYTES", 1000)
+    monkeypatch.setattr("flatnb.download.gzip_stream._INPUT_BYTES", 1000)
     monkeypatch.setattr("flatnb.frames.reader.PARSE_BYTES", 2000)
     monkeypatch.setattr("flatnb.frames.reader._BLOCKS_AT_ONCE", 1)
     monkeypatch.setattr("flatnb.lake.convert._PIECES_A_FILE", 2)

@@ -1,4 +1,4 @@
-"""Option symbols: the OCC's layout, read from the right."""
+"""Option symbols: the OCC's layout, parsed from the right."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ SYMBOLS = st.builds(
 
 
 @given(SYMBOLS)
-def test_a_symbol_and_its_text_are_one(symbol: OptionSymbol) -> None:
-    """Written and read again it is the same, with and without the vendor's prefix."""
+def test_symbols_round_trip(symbol: OptionSymbol) -> None:
+    """Written and parsed again it is the same, with and without the vendor's prefix."""
     text = str(symbol)
     assert OptionSymbol.parse(text) == OptionSymbol.parse(text.removeprefix("O:")) == symbol
     assert root_of(text) == symbol.root
@@ -43,7 +43,7 @@ def test_a_symbol_and_its_text_are_one(symbol: OptionSymbol) -> None:
     ],
 )
 def test_symbols_of_the_files(text: str, root: str, expiry: date, kind: Any, strike: float) -> None:
-    """Their parts, as the OCC's layout has them."""
+    """Their parts, by the OCC's layout."""
     assert OptionSymbol.parse(text) == OptionSymbol(root, expiry, kind, strike)
     assert str(OptionSymbol.parse(text)).removeprefix("O:") == text.removeprefix("O:")
 
@@ -66,9 +66,9 @@ def test_symbols_of_the_files(text: str, root: str, expiry: date, kind: Any, str
         "O:SPY240230C00475000",
     ],
 )
-def test_what_is_no_symbol(text: Any) -> None:
-    """The message has the value and, but for a day that does not exist, the layout."""
-    with pytest.raises(ValueError, match=r"symbol=.*(is no option symbol|no day)"):
+def test_invalid_symbols(text: Any) -> None:
+    """The message has the value and, unless only the day does not exist, the layout."""
+    with pytest.raises(ValueError, match=r"symbol=.*(is not an option symbol|is not a valid date)"):
         OptionSymbol.parse(text)
 
 
@@ -88,8 +88,8 @@ def test_what_is_no_symbol(text: Any) -> None:
         ({"strike": float("nan")}, "strike=nan"),
     ],
 )
-def test_no_contract_that_cannot_be_written(change: dict[str, Any], message: str) -> None:
-    """A wrong field is named with its value."""
+def test_a_contract_must_have_a_symbol(change: dict[str, Any], message: str) -> None:
+    """An invalid field is named with its value."""
     right = {"root": "SPY", "expiry": date(2024, 1, 19), "type": "call", "strike": 475.0}
     with pytest.raises(ValueError, match=message):
         OptionSymbol(**(right | change))

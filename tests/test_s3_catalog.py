@@ -1,4 +1,4 @@
-"""Data types and dates ⇄ keys, as documented."""
+"""Conversion of data types and dates to keys and back, as documented."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEY = "us_stocks_sip/day_aggs_v1/2024/01/2024-01-02.csv.gz"
 
 
 def test_the_documented_keys() -> None:
-    """The four kinds of key, literally."""
+    """The four documented keys, literally."""
     catalog = S3Catalog()
     day = "2024-01-02"
     assert catalog.bucket == "flatfiles"
@@ -37,7 +37,7 @@ def test_the_documented_keys() -> None:
 
 
 def test_the_live_options_root() -> None:
-    """The live bucket's folder on request; any other is refused."""
+    """The live bucket's folder on request; any other is an error."""
     live = S3Catalog(options_root="us_options_opra")
     assert live.get_options_daily_key("2024-01-02").startswith("us_options_opra/day_aggs_v1/")
     assert live.get_stocks_daily_key("2024-01-02") == KEY
@@ -45,8 +45,8 @@ def test_the_live_options_root() -> None:
         S3Catalog(options_root="options")
 
 
-def test_a_range_holds_trading_days_only() -> None:
-    """Both ends are inclusive, weekends and holidays are out, symbols change nothing."""
+def test_a_range_has_trading_days_only() -> None:
+    """Both ends are inclusive, weekends and holidays are not included, symbols have no effect."""
     catalog = S3Catalog()
     keys = catalog.get_date_range_keys("stocks_daily", "2024-01-12", "2024-01-16", ["AAPL"])
     assert keys == [
@@ -56,8 +56,8 @@ def test_a_range_holds_trading_days_only() -> None:
     assert keys == catalog.get_date_range_keys("stocks_daily", "2024-01-12", "2024-01-16")
 
 
-def test_a_range_where_no_calendar_tells_the_days() -> None:
-    """Every day of the week: which of them there are is for a listing to say."""
+def test_a_range_without_a_calendar() -> None:
+    """Every calendar day, as only a listing shows which files exist."""
     keys = S3Catalog().get_date_range_keys("crypto_trades", "2024-01-05", "2024-01-08")
     assert [key[-17:-7] for key in keys] == ["2024-01-05", "2024-01-06", "2024-01-07", "2024-01-08"]
 
@@ -77,12 +77,12 @@ def test_a_range_where_no_calendar_tells_the_days() -> None:
     ],
 )
 def test_keys_of_the_whole_bucket(data_type: str, folder: str) -> None:
-    """One of each asset class, literally; and folders as they are."""
+    """One of each asset class, literally; and unregistered folders."""
     catalog = S3Catalog(options_root="us_options_opra")
     assert catalog.get_key(data_type, "2025-03-02") == f"{folder}/2025/03/2025-03-02.csv.gz"
 
 
-def test_what_a_key_tells() -> None:
+def test_the_metadata_of_a_key() -> None:
     """The documented dict."""
     expected = {"data_type": "stocks_daily", "date": "2024-01-02", "year": "2024", "month": "01"}
     assert S3Catalog().parse_key_metadata(KEY) == expected
@@ -106,7 +106,7 @@ def test_what_a_key_tells() -> None:
     ],
 )
 def test_invalid_keys(key: Any) -> None:
-    """Unknown folders, and dates that do not exist or disagree with their folders."""
+    """Unknown folders, and dates that do not exist or do not match their folders."""
     catalog = S3Catalog()
     assert catalog.validate_key(key) is False
     with pytest.raises(ValueError, match="key="):
@@ -114,7 +114,7 @@ def test_invalid_keys(key: Any) -> None:
 
 
 def test_summary_counts_every_key() -> None:
-    """The documented data types are there also with none, others if there are some."""
+    """The documented data types are always included, others if they occur."""
     catalog = S3Catalog()
     keys = [KEY, KEY, catalog.get_options_minute_key("2024-01-02"), "junk"]
     forex = catalog.get_key("forex_quotes", "2024-01-02")
@@ -130,20 +130,20 @@ def test_summary_counts_every_key() -> None:
 
 
 @pytest.mark.parametrize("keys", [KEY, None])
-def test_summary_of_no_list(keys: Any) -> None:
-    """One key is no list: its characters are not counted as invalid keys."""
-    with pytest.raises(ValueError, match=f"keys={keys!r} is no list"):
+def test_summary_requires_a_list(keys: Any) -> None:
+    """The characters of a single key are not counted as invalid keys."""
+    with pytest.raises(ValueError, match=f"keys={keys!r} must be a list"):
         S3Catalog().get_summary(keys)
 
 
 def test_business_days_and_missing_dates() -> None:
-    """Over Hurricane Sandy, as strings."""
+    """Around Hurricane Sandy, as strings."""
     assert S3Catalog.get_business_days("2012-10-26", "2012-10-31") == ["2012-10-26", "2012-10-31"]
     missing = S3Catalog.get_missing_dates([date(2012, 10, 26)], "2012-10-26", "2012-11-01")
     assert missing == ["2012-10-31", "2012-11-01"]
     stamps = pd.to_datetime(["2012-10-26", "2012-10-31"])
     assert S3Catalog.get_missing_dates(stamps, "2012-10-26", "2012-11-01") == ["2012-11-01"]
-    with pytest.raises(ValueError, match="existing_dates='2012-10-26' is no list"):
+    with pytest.raises(ValueError, match="existing_dates='2012-10-26' must be a list"):
         S3Catalog.get_missing_dates("2012-10-26", "2012-10-26", "2012-11-01")
 
 
@@ -158,36 +158,36 @@ def test_business_days_and_missing_dates() -> None:
     ],
 )
 def test_wrong_arguments_are_named(arguments: Any, message: str) -> None:
-    """The message has the parameter, the value and what would be right."""
+    """The message has the parameter, the value and the remedy."""
     with pytest.raises(ValueError, match=message):
         S3Catalog().get_date_range_keys(*arguments)
 
 
 @given(st.sampled_from(sorted(DATA_TYPES)), DAYS, st.sampled_from(OPTIONS_ROOTS))
-def test_a_key_and_its_metadata_are_one(data_type: str, day: date, root: str) -> None:
-    """Every key is understood, by catalogues of both layouts."""
+def test_a_key_and_its_metadata_round_trip(data_type: str, day: date, root: str) -> None:
+    """Catalogues of both layouts can parse every key."""
     key = S3Catalog(options_root=root).get_key(data_type, day)
-    for reader in (S3Catalog(), S3Catalog(options_root="us_options_opra")):
-        told = reader.parse_key_metadata(key)
-        assert (told["data_type"], told["date"]) == (data_type, day.isoformat())
-        assert f"/{told['year']}/{told['month']}/{told['date']}" in key
+    for catalog in (S3Catalog(), S3Catalog(options_root="us_options_opra")):
+        metadata = catalog.parse_key_metadata(key)
+        assert (metadata["data_type"], metadata["date"]) == (data_type, day.isoformat())
+        assert f"/{metadata['year']}/{metadata['month']}/{metadata['date']}" in key
 
 
 @given(st.data())
 def test_a_mistyped_key_never_means_another_folder(data: st.DataObject) -> None:
-    """A key with one character changed is invalid, or still agrees with itself."""
+    """A key with one character changed is invalid, or still the key of its metadata."""
     catalog = S3Catalog(options_root=data.draw(st.sampled_from(OPTIONS_ROOTS)))
     right = catalog.get_key(data.draw(st.sampled_from(sorted(DATA_TYPES))), data.draw(DAYS))
     at = data.draw(st.integers(0, len(right) - 1))
-    # Mostly characters of keys, as few others can mislead.
+    # Mostly characters that occur in keys, as others rarely give a valid key.
     other = data.draw(st.sampled_from("0123456789/-_.") | st.characters())
     key = right[:at] + other + right[at + 1 :]
     if catalog.validate_key(key):
-        told = catalog.parse_key_metadata(key)
-        assert catalog.get_key(told["data_type"], told["date"]) == key
+        metadata = catalog.parse_key_metadata(key)
+        assert catalog.get_key(metadata["data_type"], metadata["date"]) == key
 
 
-def test_the_catalogue_is_pure() -> None:
+def test_the_catalogue_is_light() -> None:
     """Importing it loads neither an S3 client nor a frame library."""
     heavy = "boto3 aioboto3 botocore polars pandas holidays ipywidgets isal"
     script = (

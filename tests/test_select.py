@@ -69,7 +69,7 @@ def test_any_order_of_rows(
     """Split groups, quotes, CRLF, a missing last newline, and blocks that end anywhere."""
     rows = [f"{ticker},{conditions},0,309,1.5,{n},3" for n, ticker in enumerate(tickers)]
     text = newline.join([TRADES_HEADER.decode(), *rows]) + (newline if last_newline else "")
-    packed = gzip.compress(text.encode())
+    compressed = gzip.compress(text.encode())
     expected = [
         n
         for n, ticker in enumerate(tickers)
@@ -79,13 +79,16 @@ def test_any_order_of_rows(
         patch.setattr(frames_read, "SEARCH_BYTES", block_bytes)
         patch.setattr(frames_read, "PARSE_BYTES", block_bytes)
         frame = read_day(
-            lambda: [packed], TRADES, key=DAY_KEY, selection=Selection(tuple(wanted), tuple(roots))
+            lambda: [compressed],
+            TRADES,
+            key=DAY_KEY,
+            selection=Selection(tuple(wanted), tuple(roots)),
         )
     assert frame["sip_timestamp"].to_physical().to_list() == expected
 
 
 def test_a_row_that_only_seems_to_begin() -> None:
-    """A line break in quotes makes no row: such a file is refused, as it is without symbols."""
+    """A file with a line break in quotes is an error, with and without symbols."""
     fake = b'ZZZ,"12,\nAAPL,227",0,309,1.5,7,3\n'
     for selection in (None, Selection(("AAPL",))):
         with pytest.raises(SchemaError):
@@ -98,26 +101,26 @@ def test_thousands_of_symbols() -> None:
     """Any number of them."""
     names = [f"T{n}" for n in range(5000)]
     random.Random(1).shuffle(names)
-    packed = gz(day_csv(names))
+    compressed = gz(day_csv(names))
     for count in (1, 300, 3000):
         frame = read_day(
-            lambda: [packed], DAILY, key=DAY_KEY, selection=Selection(tuple(names[:count]))
+            lambda: [compressed], DAILY, key=DAY_KEY, selection=Selection(tuple(names[:count]))
         )
         assert set(frame["ticker"]) == set(names[:count])
 
 
-def test_ticker_may_stand_elsewhere() -> None:
-    """Then all rows are parsed."""
+def test_ticker_may_be_another_column() -> None:
+    """Not the first: then all rows are parsed."""
     names = HEADER.decode().split(",")
     table = pl.read_csv(day_csv()).select(names[::-1])
-    packed = gz(table.write_csv().encode())
-    frame = read_day(lambda: [packed], DAILY, key=DAY_KEY, selection=Selection(("AAPL",)))
+    compressed = gz(table.write_csv().encode())
+    frame = read_day(lambda: [compressed], DAILY, key=DAY_KEY, selection=Selection(("AAPL",)))
     assert frame["ticker"].to_list() == ["AAPL"]
 
 
 @pytest.mark.parametrize("symbol", ["SPY*", "*", "O:*", "O:S*Y*", "O:O:SPY*"])
 def test_a_star_is_for_roots_only(symbol: str) -> None:
-    """The error says what it stands for."""
+    """The error says what it is for."""
     with pytest.raises(ValueError, match=r"'O:SPY\*'"):
         parse_symbols([symbol], None)
 
@@ -149,16 +152,16 @@ def test_options_by_their_underlying(demo_server: Any) -> None:
             session.load("stocks_daily", "2024-01-02", "2024-01-02", underlyings="SPY")
 
 
-def stray(csv: bytes) -> bytes:
-    """Rows of the file stamped a day late, as the vendor's of 2019-08-12."""
+def misdated(csv: bytes) -> bytes:
+    """The file with three rows a day late, as the vendor's of 2019-08-12."""
     start = csv.splitlines()[1].split(b",")[6]
     late = str(int(start) + 86_400 * 10**9).encode()
     return csv.replace(start, late, 3)
 
 
 def test_rows_of_another_day(fault_server: FaultServer, fault_session: FlatSession) -> None:
-    """They are warned of and stay, or fail the day; also when they come from the cache."""
-    fault_server.put(DAY_KEY, gz(stray(day_csv())))
+    """They cause a warning, or with ``strict`` an error; also when they are cached."""
+    fault_server.put(DAY_KEY, gz(misdated(day_csv())))
     with FlatSession(
         *CREDENTIALS.values(), endpoint_url=fault_server.endpoint_url
     ) as caching_session:
@@ -184,7 +187,7 @@ print(frame.height, int(peak_kib) * 1024)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 def test_a_file_larger_than_the_memory_allowed(fault_server: FaultServer, tmp_path: Any) -> None:
-    """1.6 GB of text: its rows come in a peak below 1 GB, and no file is left."""
+    """1.6 GB of text are read with a peak below 1 GB, and no file is left."""
     start = day_csv().splitlines()[1].split(b",")[6]
     rows = io.BytesIO()
     for n in range(200_000):
@@ -192,10 +195,10 @@ def test_a_file_larger_than_the_memory_allowed(fault_server: FaultServer, tmp_pa
     member = gz(rows.getvalue())
     needle = gz(b"NEEDLE,1,1.5,1.5,1.5,1.5,%s,9\n" % start)
     repeats = 1_600_000_000 // rows.tell()
-    packed = gz(HEADER + b"\n") + (member * (repeats // 2) + needle) * 2
-    assert len(packed) > SPILL_BYTES
+    compressed = gz(HEADER + b"\n") + (member * (repeats // 2) + needle) * 2
+    assert len(compressed) > SPILL_BYTES
     key = f"us_stocks_sip/minute_aggs_v1/2024/01/{DAY}.csv.gz"
-    fault_server.put(key, packed, etag='"large-3"')
+    fault_server.put(key, compressed, etag='"large-3"')
     arguments = [fault_server.endpoint_url, str(tmp_path)]
     done = subprocess.run(
         [sys.executable, "-c", MEMORY_SCRIPT, *arguments],

@@ -1,4 +1,4 @@
-"""The servers of the tests do on the wire what they say."""
+"""The test servers send what their documentation says."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ OTHER_BODY = random.Random(2).randbytes(9_000)
 
 @pytest.fixture
 def server() -> Iterator[FaultServer]:
-    """A server that holds one object."""
+    """A server with one object."""
     with FaultServer() as server:
         server.put(KEY, BODY)
         yield server
 
 
 def s3_client(server: FaultServer) -> Any:
-    """A boto3 client that tries once."""
+    """A boto3 client without retries."""
     return boto3.client(
         "s3",
         endpoint_url=server.endpoint_url,
@@ -50,7 +50,7 @@ def s3_client(server: FaultServer) -> Any:
 
 
 def on_the_wire(server: FaultServer, headers: str = "", method: str = "GET") -> Wire:
-    """One request for the object over a bare socket."""
+    """Send one request for the object over a socket."""
     return raw_request(server.port, f"/flatfiles/{KEY}", headers, method)
 
 
@@ -60,7 +60,7 @@ def ranged(first: int, last: int) -> str:
 
 
 def test_healthy_object_through_boto3(server: FaultServer) -> None:
-    """GET, ranged GET, suffix GET and HEAD agree with what was put."""
+    """GET, ranged GET, suffix GET and HEAD match the stored object."""
     client = s3_client(server)
     whole = client.get_object(Bucket="flatfiles", Key=KEY)
     assert whole["Body"].read() == BODY
@@ -128,10 +128,10 @@ def test_listing_through_boto3(server: FaultServer) -> None:
     after = client.list_objects_v2(Bucket="flatfiles", Prefix="a/", StartAfter=keys[-2])
     assert [entry["Key"] for entry in after["Contents"]] == keys[-1:]
     server.script("a/", [faults.listing_without_token()], when="list")
-    torn = client.list_objects_v2(Bucket="flatfiles", Prefix="a/")
-    assert torn["IsTruncated"]
-    assert len(torn["Contents"]) == 8
-    assert "NextContinuationToken" not in torn
+    truncated = client.list_objects_v2(Bucket="flatfiles", Prefix="a/")
+    assert truncated["IsTruncated"]
+    assert len(truncated["Contents"]) == 8
+    assert "NextContinuationToken" not in truncated
     client.close()
 
 
@@ -157,19 +157,19 @@ BODY_ENDS: list[tuple[Fault, str | None, bytes, str]] = [
 def test_fault_of_the_body(
     server: FaultServer, fault: Fault, length: str | None, body: bytes, end: str
 ) -> None:
-    """A fault shows once in length, bytes and end; a HEAD does not use it up."""
+    """A fault is applied once to length, bytes and end; a HEAD does not consume it."""
     server.script(KEY, [fault])
     healthy_head = on_the_wire(server, method="HEAD")[1]
     assert healthy_head["Content-Length"] == WHOLE
-    status, headers, came, ended = on_the_wire(server)
+    status, headers, received, ended = on_the_wire(server)
     assert status == b"HTTP/1.1 200 OK"
-    assert (headers.get("Content-Length"), came, ended) == (length, body, end)
+    assert (headers.get("Content-Length"), received, ended) == (length, body, end)
     assert on_the_wire(server)[2:] == (BODY, "open")
     assert [request.fault for request in server.requests] == [None, fault.name, None]
 
 
 def test_faults_of_the_head(server: FaultServer) -> None:
-    """Reset, closed, stalled and cut heads send as much as they say."""
+    """Reset, closed, stalled and truncated headers end where they should."""
     whole_head = b"HTTP/1.1 200 OK"
     server.script(
         KEY,
@@ -196,7 +196,7 @@ def test_faults_of_the_head(server: FaultServer) -> None:
 
 
 def test_chunked_faults(server: FaultServer) -> None:
-    """http.client reads whole chunks, misses the last one, and believes a short but sound body."""
+    """http.client reads chunks, notices that the last one is missing, and accepts a short body."""
     server.script(KEY, [faults.chunked(), faults.chunked_cut(200), faults.chunked_short(5), None])
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
     got: list[bytes] = []
@@ -213,29 +213,29 @@ def test_chunked_faults(server: FaultServer) -> None:
 
 
 def test_faults_of_the_range(server: FaultServer) -> None:
-    """Each lies about the range in its own way, once, and leaves whole GETs alone."""
-    asked = BODY[100:200]
+    """Each is applied once to a ranged GET, and never to a GET of the whole object."""
+    requested = BODY[100:200]
     for fault, status, content_range, body in (
-        (faults.content_range_off(3), 206, "bytes 103-202/10000", asked),
-        (faults.wrong_total(), 206, "bytes 100-199/10001", asked),
+        (faults.content_range_off(3), 206, "bytes 103-202/10000", requested),
+        (faults.wrong_total(), 206, "bytes 100-199/10001", requested),
         (faults.shifted_range(3), 206, "bytes 103-202/10000", BODY[103:203]),
         (faults.shifted_bytes(), 206, "bytes 100-199/10000", BODY[101:201]),
-        (faults.shorter_range(10), 206, "bytes 100-189/10000", asked[:-10]),
-        (faults.no_content_range(), 206, None, asked),
+        (faults.shorter_range(10), 206, "bytes 100-189/10000", requested[:-10]),
+        (faults.no_content_range(), 206, None, requested),
         (faults.range_ignored(), 200, None, BODY),
     ):
         server.script(KEY, [fault])
         assert on_the_wire(server)[2] == BODY
-        line, headers, came, end = on_the_wire(server, ranged(100, 199))
+        line, headers, received, end = on_the_wire(server, ranged(100, 199))
         assert int(line.split()[1]) == status, fault
-        assert (headers.get("Content-Range"), came, end) == (content_range, body, "open"), fault
+        assert (headers.get("Content-Range"), received, end) == (content_range, body, "open"), fault
         assert headers["Content-Length"] == str(len(body))
-        assert on_the_wire(server, ranged(100, 199))[2] == asked
+        assert on_the_wire(server, ranged(100, 199))[2] == requested
     assert server.pending_faults(KEY) == 0
 
 
 def test_faults_of_the_status(server: FaultServer) -> None:
-    """Errors come with and without a body and Retry-After, through boto3 and to a HEAD."""
+    """Errors with and without a body and Retry-After, through boto3 and for a HEAD."""
     client = s3_client(server)
     for fault, status, code in (
         (faults.s3_error("SlowDown", retry_after="7"), 503, "SlowDown"),
@@ -248,10 +248,10 @@ def test_faults_of_the_status(server: FaultServer) -> None:
         server.script(KEY, [fault])
         with pytest.raises(ClientError) as caught:
             client.get_object(Bucket="flatfiles", Key=KEY)["Body"].read()
-        answer = caught.value.response
-        assert answer["Error"]["Code"] == code
-        assert answer["ResponseMetadata"]["HTTPStatusCode"] == status
-        retry_after = answer["ResponseMetadata"]["HTTPHeaders"].get("retry-after")
+        response = caught.value.response
+        assert response["Error"]["Code"] == code
+        assert response["ResponseMetadata"]["HTTPStatusCode"] == status
+        retry_after = response["ResponseMetadata"]["HTTPHeaders"].get("retry-after")
         assert retry_after == ("7" if "Retry-After" in fault.name else None)
     server.script(KEY, [faults.xml_error_in_200("InternalError"), faults.permanent_redirect("/x")])
     status_line, _, body, _ = on_the_wire(server)
@@ -267,8 +267,8 @@ def test_faults_of_the_status(server: FaultServer) -> None:
     client.close()
 
 
-def test_offset_chooses_the_part(server: FaultServer) -> None:
-    """A fault at a byte hits the range that contains it, at any place in the order, or always."""
+def test_offset_selects_the_part(server: FaultServer) -> None:
+    """A fault with an offset is applied to the range that contains it, once or always."""
     server.script(KEY, [faults.bare_status(500)], offset=5500)
     server.always(KEY, faults.bare_status(503), offset=9000)
     spans = [(0, 4999), (9000, 9999), (5000, 8999), (5000, 8999), (9000, 9999)]
@@ -280,7 +280,7 @@ def test_offset_chooses_the_part(server: FaultServer) -> None:
 
 
 def test_faults_of_the_etag(server: FaultServer) -> None:
-    """An ETag is missing or another, once, and MD5s are of the body."""
+    """An ETag is missing or replaced, once, and an MD5 is that of the body."""
     server.script(KEY, [faults.no_etag(), faults.other_etag('"abc-1"')], when="get")
     assert "ETag" in on_the_wire(server, method="HEAD")[1]
     assert "ETag" not in on_the_wire(server)[1]
@@ -292,7 +292,7 @@ def test_faults_of_the_etag(server: FaultServer) -> None:
 
 
 def test_replaced_in_mid_transfer(server: FaultServer) -> None:
-    """From the n-th request on body and ETag are others, and If-Match with the old one is 412."""
+    """From the n-th request body and ETag are new, and If-Match with the old one is 412."""
     server.replace(KEY, OTHER_BODY, from_request=3)
     etag = on_the_wire(server, ranged(0, 99))[1]["ETag"]
     match = f"If-Match: {etag}\r\n"
@@ -305,8 +305,8 @@ def test_replaced_in_mid_transfer(server: FaultServer) -> None:
     assert on_the_wire(server, ranged(200, 299) + match)[2] == BODY
 
 
-def test_connections_that_are_refused(server: FaultServer) -> None:
-    """While down the system refuses; `refuse` resets new connections; afterwards all is well."""
+def test_refused_connections(server: FaultServer) -> None:
+    """While down the system refuses them; `refuse` resets new ones; afterwards they work."""
     idle = http.client.HTTPConnection("127.0.0.1", server.port)
     idle.request("GET", f"/flatfiles/{KEY}")
     assert idle.getresponse().read() == BODY
@@ -321,7 +321,7 @@ def test_connections_that_are_refused(server: FaultServer) -> None:
         pytest.raises(ConnectionError),
         socket.create_connection(("127.0.0.1", server.port)) as sock,
     ):
-        # The reset is seen by the first or second of these.
+        # One of these two calls fails after the reset.
         sock.sendall(b"GET / HTTP/1.1\r\n")
         if not sock.recv(1):
             raise ConnectionError
@@ -329,8 +329,8 @@ def test_connections_that_are_refused(server: FaultServer) -> None:
     assert server.refused_connections == 1
 
 
-def test_server_leaves_nothing_behind() -> None:
-    """Leaving the context ends stalled answers and threads, and closes the port."""
+def test_server_cleans_up() -> None:
+    """The end of the context ends stalled responses and threads, and closes the port."""
     before = set(threading.enumerate())
     with FaultServer() as server:
         server.put(KEY, BODY)
@@ -345,7 +345,7 @@ def test_server_leaves_nothing_behind() -> None:
 
 
 def test_random_faults(server: FaultServer) -> None:
-    """Chaos hits about as many requests as its rate says, and the same ones for the same seed."""
+    """The number of faults follows the rate, and the same seed gives the same faults."""
 
     def run() -> list[str | None]:
         server.forget_requests()

@@ -1,4 +1,4 @@
-"""Events in, totals and rates out, by a clock that the test turns."""
+"""Totals, rates and retry delays, with a clock that the test controls."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from flatnb import AsyncS3Downloader, SyncS3Downloader
 from flatnb.download.core.commands import Call, Failure, Sleep
 from flatnb.download.core.retry import (
     RetryPolicy,
@@ -27,10 +28,11 @@ from flatnb.download.events import (
 from flatnb.download.statistics import Statistics, format_bytes
 from flatnb.errors import ConnectionFailedError
 from flatnb.load.progress import Progress
+from tests.twins import CREDENTIALS
 
 
 class Clock:
-    """Seconds that pass when told to."""
+    """A clock in seconds that only the test advances."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -40,7 +42,7 @@ class Clock:
 
 
 def test_totals_and_rates() -> None:
-    """Time counts while anything runs: two downloads side by side count once, pauses not."""
+    """Time counts while anything runs: concurrent downloads count once, pauses do not count."""
     clock = Clock()
     statistics = Statistics(clock=clock)
     assert repr(statistics) == "no downloads yet"
@@ -68,7 +70,7 @@ def test_totals_and_rates() -> None:
 
 
 def test_reset_keeps_what_is_running() -> None:
-    """A download that ends after a reset is not one more than was started."""
+    """A download that ends after a reset still counts as started."""
     clock = Clock()
     statistics = Statistics(clock=clock)
     statistics(DownloadStarted("b", "1"))
@@ -80,7 +82,31 @@ def test_reset_keeps_what_is_running() -> None:
     assert statistics.totals.busy_s == 1
 
 
-def test_progress_of_an_object_that_starts_again() -> None:
+def test_display_calls_the_observer() -> None:
+    """With an observer a notebook shows what that shows; without one, the HTML representation."""
+    displayed: list[str] = []
+    observed = Statistics(on_display=lambda: displayed.append("live view"))
+    observed._ipython_display_()
+    assert displayed == ["live view"]
+    with pytest.raises(NotImplementedError):
+        Statistics()._ipython_display_()
+
+
+@pytest.mark.parametrize("kind", [AsyncS3Downloader, SyncS3Downloader])
+def test_downloaders_take_statistics(
+    kind: type[AsyncS3Downloader] | type[SyncS3Downloader],
+) -> None:
+    """The passed object counts; without one, each downloader has its own."""
+    statistics = Statistics()
+    downloader = kind(CREDENTIALS, statistics=statistics)
+    assert downloader.statistics is statistics
+    downloader.emit(Retried("b", "k", 1, 0.0, "reset"))
+    assert statistics.as_dict() == downloader.get_statistics()
+    assert downloader.get_statistics()["total_retries"] == 1
+    assert kind(CREDENTIALS).get_statistics()["total_retries"] == 0
+
+
+def test_progress_of_a_restarted_object() -> None:
     """Its size counts once, and discarded bytes do not count."""
     progress = Progress(files=1)
     events: list[Event] = [
@@ -96,8 +122,8 @@ def test_progress_of_an_object_that_starts_again() -> None:
     assert (progress.known_bytes, progress.received_bytes, progress.ended) == (120, 120, 1)
 
 
-def test_sizes_as_people_read_them() -> None:
-    """Powers of 1000."""
+def test_sizes_have_units() -> None:
+    """In powers of 1000."""
     sizes = [0, 999, 1500, 25_000_000, 3_700_000_000, 4 * 10**12]
     assert [format_bytes(size) for size in sizes] == [
         "0 B",
@@ -110,7 +136,7 @@ def test_sizes_as_people_read_them() -> None:
 
 
 def test_backoff_doubles_to_a_bound_with_full_jitter() -> None:
-    """The delay is a fraction of a doubling bound; Retry-After is the least."""
+    """The delay is a fraction of a doubling bound, but at least Retry-After."""
     policy = RetryPolicy(max_retries=9, backoff_s=0.5, deadline_s=60)
     assert [policy.delay(n, None, 1.0) for n in (1, 2, 3, 6, 7, 8)] == [0.5, 1, 2, 16, 20, 20]
     assert policy.delay(3, None, 0.25) == 0.5
@@ -118,8 +144,8 @@ def test_backoff_doubles_to_a_bound_with_full_jitter() -> None:
     assert policy.delay(1, 7.0, 1.0) == 7.0
 
 
-def test_waiting_for_a_turn_does_not_count_against_the_deadline() -> None:
-    """The clock of the retries starts with the first fault, not with the first wait."""
+def test_waiting_for_a_connection_does_not_count_against_the_deadline() -> None:
+    """The deadline is measured from the first failure, not from the start."""
     clock = Clock()
     context = TransferContext(
         policy=RetryPolicy(max_retries=1, backoff_s=1, deadline_s=10),
@@ -129,34 +155,34 @@ def test_waiting_for_a_turn_does_not_count_against_the_deadline() -> None:
         clock=clock,
         fraction=lambda: 0.5,
     )
-    core = with_retries(context, "b", "k", lambda: Call("head_object", {}))
-    assert isinstance(next(core), Call)
+    operation = with_retries(context, "b", "k", lambda: Call("head_object", {}))
+    assert isinstance(next(operation), Call)
     clock.now += 1000  # the driver had no free connection
-    sleep = core.send(Failure.of(ConnectionFailedError, "reset"))
+    sleep = operation.send(Failure.of(ConnectionFailedError, "reset"))
     assert sleep == Sleep(0.5)
-    assert isinstance(next(core), Call)
-    with pytest.raises(StopIteration, match="answer"):
-        core.send("answer")
+    assert isinstance(next(operation), Call)
+    with pytest.raises(StopIteration, match="response"):
+        operation.send("response")
 
 
-def test_the_pace_of_connections_sizes_the_parts() -> None:
-    """A quarter of a second's bytes, between one and eight of the least; one part tells little."""
-    pace = ThroughputEstimate()
-    assert pace.part_bytes(1000) == 1000
-    pace.note(1_150, 1.0)
-    assert pace.part_bytes(1000) == 1000
-    pace = ThroughputEstimate()
-    pace.note(20_000, 1.0)
-    assert pace.part_bytes(1000) == 5000
-    pace.note(1_000_000, 0.0)
-    assert pace.part_bytes(1000) == 8000
+def test_part_sizes_follow_throughput() -> None:
+    """The bytes of a quarter of a second, between one and eight times the smallest size."""
+    throughput = ThroughputEstimate()
+    assert throughput.part_bytes(1000) == 1000
+    throughput.update(1_150, 1.0)
+    assert throughput.part_bytes(1000) == 1000
+    throughput = ThroughputEstimate()
+    throughput.update(20_000, 1.0)
+    assert throughput.part_bytes(1000) == 5000
+    throughput.update(1_000_000, 0.0)
+    assert throughput.part_bytes(1000) == 8000
     for _ in range(200):
-        pace.note(1_150, 1.0)
-    assert pace.part_bytes(1000) == 1000
+        throughput.update(1_150, 1.0)
+    assert throughput.part_bytes(1000) == 1000
 
 
-def test_a_throttle_holds_all() -> None:
-    """The latest wish of the service counts."""
+def test_a_throttle_pauses_until_the_latest_time() -> None:
+    """An earlier time does not shorten the pause."""
     throttle = Throttle()
     throttle.slow_down(10)
     throttle.slow_down(5)

@@ -1,4 +1,4 @@
-"""Where the bytes of an object go: all of them, in any order, and nothing after an abort."""
+"""Targets store all bytes, in any order, and nothing after an abort."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ CONTENT = bytes(range(256)) * 4096 * 3  # three chunks
 def test_bytes_in_any_order(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, spill_bytes: int, is_known: bool
 ) -> None:
-    """Whether the size is known before or not; a second allocation begins anew."""
+    """Whether or not the size is known; a second allocation discards the content."""
     monkeypatch.setattr(targets, "SPILL_BYTES", spill_bytes)
     target = SpillTarget(tmp_path)
     target.allocate(10)
-    target.write(0, b"of before")
+    target.write(0, b"discarded")
     target.allocate(len(CONTENT) if is_known else None)
     half = len(CONTENT) // 2
     for start in (half, 0):
@@ -33,10 +33,10 @@ def test_bytes_in_any_order(
 
 
 @pytest.mark.parametrize("spill_bytes", [10**9, 1000], ids=["memory", "file"])
-def test_an_abort_ends_who_reads(
+def test_an_abort_ends_readers(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, spill_bytes: int
 ) -> None:
-    """With the next chunk, as a cancel waits for the thread that unpacks."""
+    """At the next chunk, as a cancellation waits for the thread that decompresses."""
     monkeypatch.setattr(targets, "SPILL_BYTES", spill_bytes)
     target = SpillTarget(tmp_path)
     target.allocate(len(CONTENT))

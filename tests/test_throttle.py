@@ -1,4 +1,4 @@
-"""The slow link of the benchmarks is as slow as it says, and no slower."""
+"""The throttling proxy of the benchmarks has the configured delay and rate."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BODY = bytes(range(256)) * 40
 
 @pytest.fixture
 def server() -> Iterator[FaultServer]:
-    """A server that holds one object."""
+    """A server with one object."""
     with FaultServer() as server:
         server.put(KEY, BODY)
         yield server
@@ -43,8 +43,8 @@ def timed_get(port: int, size: int) -> tuple[float, list[tuple[float, int]]]:
     return first - begin, seen
 
 
-def test_throttle_delays_and_paces_without_a_burst(server: FaultServer) -> None:
-    """The first byte is late, the rate is the one asked for, and at no time was more sent."""
+def test_throttle_delays_and_limits_without_bursts(server: FaultServer) -> None:
+    """The first byte is delayed, the rate is the configured one, and is never exceeded."""
     server.put("big", bytes(500_000))
     with ThrottleProxy("127.0.0.1", server.port) as proxy:
         first, seen = timed_get(proxy.port, 300_000)
@@ -52,7 +52,7 @@ def test_throttle_delays_and_paces_without_a_burst(server: FaultServer) -> None:
         assert 0.060 <= first < 0.200
         assert total > 300_000
         assert 0.8 < total / elapsed / 1_150_000 < 1.05
-        # One packet at the start, and one slice that two looks at the clock can differ by.
+        # One packet at the start, and one slice by which two clock readings may differ.
         assert all(sent <= 1460 + 1_150_000 * (at + 0.012) for at, sent in seen)
         with ThreadPoolExecutor(4) as pool:
             begin = time.perf_counter()
@@ -62,7 +62,7 @@ def test_throttle_delays_and_paces_without_a_burst(server: FaultServer) -> None:
 
 
 def test_throttle_in_its_own_process(server: FaultServer) -> None:
-    """It keeps connections, passes bytes unchanged at other rates, and ends with its parent."""
+    """It reuses connections, forwards bytes unchanged, and ends with its parent."""
     with throttle_process("127.0.0.1", server.port, rate=1e7, first_byte_delay_s=0.02) as url:
         port = int(url.rpartition(":")[2])
         connection = http.client.HTTPConnection("127.0.0.1", port)

@@ -1,4 +1,4 @@
-"""Both downloaders behind one blocking face, so that each test of behaviour runs over both."""
+"""A common blocking interface of both downloaders, so that tests run with each of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CREDENTIALS = {"access_key_id": "test-access-key", "secret_access_key": "test-se
 
 
 class Twin(Protocol):
-    """What both downloaders can do."""
+    """The common interface of both downloaders."""
 
     def download(self, bucket: str, key: str, decompress: bool = True) -> io.BytesIO: ...
     def download_to_file(
@@ -29,7 +29,7 @@ class Twin(Protocol):
 
 
 class AsyncTwin:
-    """`AsyncS3Downloader` on a loop of its own."""
+    """`AsyncS3Downloader` on an event loop of its own."""
 
     def __init__(self, **arguments: Any) -> None:
         self.runner = asyncio.Runner()

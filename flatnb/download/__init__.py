@@ -1,1 +1,1 @@
-"""S3 in, verified bytes out."""
+"""Downloads of verified bytes from S3: two downloaders, the key catalogue, events, statistics."""

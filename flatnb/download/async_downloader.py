@@ -1,4 +1,4 @@
-"""`AsyncS3Downloader`: the transfer core driven by aioboto3 and tasks."""
+"""`AsyncS3Downloader`: downloads with aioboto3 and asyncio tasks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import os
 import weakref
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import aioboto3
 from aiobotocore.config import AioConfig
@@ -17,12 +17,14 @@ from .base_downloader import Downloader, LocalPath, check_at_least, validate_nam
 from .core.commands import Operation
 from .core.listing import ObjectSummary, exists, list_folders, list_summaries
 from .core.transfer import ObjectVersion, download
-from .drivers.async_driver import AsyncRun, Connection, PlainSession
+from .drivers.aiobotocore_session import SessionWithoutRetries
+from .drivers.async_driver import AsyncRun, Connection
 from .drivers.botocore_client import (
     SESSION_VARIABLES,
+    AsyncS3Client,
     client_arguments,
     config_arguments,
-    never_redirect,
+    disable_redirects,
 )
 from .events import Listener
 from .statistics import Statistics
@@ -37,7 +39,7 @@ class BatchResult(list["io.BytesIO | None"]):
     Attributes
     ----------
     errors : dict of str to Exception
-        Why the item of a key is None.
+        Key → the exception, for each key whose item is None.
     """
 
     def __init__(self, items: Sequence[io.BytesIO | None], errors: Mapping[str, Exception]) -> None:
@@ -46,41 +48,42 @@ class BatchResult(list["io.BytesIO | None"]):
 
 
 class AsyncS3Downloader(Downloader):
-    """Downloads from the flat files' bucket, many files and many parts of each at once.
+    """Downloads from the flat files' bucket: many files, and many parts of each, concurrently.
 
-    Works with and without ``async with``. One client and one pool of connections serve for its
-    lifetime, per event loop; they are closed by `close`, by leaving ``async with``, or when
-    ``asyncio.run`` ends.
+    Works with and without ``async with``. There is one client and one pool of connections for each
+    event loop; they are closed by `close`, at the end of ``async with``, or when ``asyncio.run``
+    ends.
 
     Parameters
     ----------
     credentials
         ``{'access_key_id': …, 'secret_access_key': …}``: the S3 keys, not the API key.
     endpoint_url
-        The service. ``https://files.massive.com`` is its name since 2025-10-30.
+        The service; since 2025-10-30 it is also named ``https://files.massive.com``.
     max_retries
-        How often each request is made again after a transient fault.
+        How often each request is repeated after a transient failure.
     timeout
-        Seconds to wait for a connection, and for the next byte.
+        Longest time in seconds to wait for a connection, and for the next byte.
     max_pool_connections
-        Connections in all.
+        Maximum number of connections.
     max_concurrent
-        Files in progress at once.
+        Maximum number of files that are downloaded or processed at the same time.
     backoff_s
         Upper bound of the first retry's delay in seconds; it doubles with each retry.
     listener
         Called with each `flatnb.download.events.Event`.
+    max_decompressed_bytes
+        A file with more decompressed bytes is an error; None: 100 times its compressed size, or
+        1 GB for small files.
     statistics
-        Counts the events; None: a new `flatnb.download.statistics.Statistics`.
-    max_unpacked_bytes
-        A file that unpacks to more is refused; None: 100 times its packed size, or 1 GB.
+        Counts the events; None: a new object.
 
     Raises
     ------
     CredentialsError
         If one of the two keys is missing.
     ValueError
-        If another argument is wrong.
+        If another argument is invalid.
 
     Examples
     --------
@@ -99,8 +102,8 @@ class AsyncS3Downloader(Downloader):
         *,
         backoff_s: float = 0.5,
         listener: Listener | None = None,
-        statistics: Statistics | None = None,
         max_decompressed_bytes: int | None = None,
+        statistics: Statistics | None = None,
     ) -> None:
         super().__init__(
             credentials,
@@ -110,13 +113,14 @@ class AsyncS3Downloader(Downloader):
             max_pool_connections,
             backoff_s,
             listener,
-            statistics,
             max_decompressed_bytes,
             asyncio.Event,
+            statistics,
         )
         check_at_least("max_concurrent", max_concurrent, 1)
         self.max_concurrent = max_concurrent
         self._connections: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Connection]
+        # Weak, so that a closed event loop and its client can be garbage-collected.
         self._connections = weakref.WeakKeyDictionary()
 
     async def download_one(self, bucket: str, key: str, decompress: bool = True) -> io.BytesIO:
@@ -127,7 +131,7 @@ class AsyncS3Downloader(Downloader):
         bucket, key
             The object.
         decompress
-            Unpack it if it is gzip (by its ending ``.gz`` or its first bytes).
+            Decompress it if it is gzip (by its ending ``.gz`` or its first bytes).
 
         Returns
         -------
@@ -137,7 +141,7 @@ class AsyncS3Downloader(Downloader):
         Raises
         ------
         TransferError
-            One of its subclasses tells why the object could not be had.
+            If the object could not be downloaded; the subclass gives the cause.
         """
         return await self._run_file(self._to_memory(bucket, key, decompress))
 
@@ -149,8 +153,8 @@ class AsyncS3Downloader(Downloader):
         Returns
         -------
         BatchResult
-            A list in the order of ``keys``: a BytesIO, or None where the key failed; its
-            ``errors`` tell why. The statistics count each key.
+            A list in the order of ``keys``: a BytesIO, or None where the download failed; its
+            ``errors`` has the exceptions. The statistics count each key.
         """
         keys = list(keys)
         errors: dict[str, Exception] = {}
@@ -162,6 +166,7 @@ class AsyncS3Downloader(Downloader):
                 errors[key] = error
                 return None
 
+        # `attempt` raises no Exception, so the group ends early only if it is cancelled.
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(attempt(key)) for key in keys]
         return BatchResult([task.result() for task in tasks], errors)
@@ -169,33 +174,33 @@ class AsyncS3Downloader(Downloader):
     async def download_to_file(
         self, bucket: str, key: str, local_path: LocalPath, decompress: bool = True
     ) -> None:
-        """Download one object to a file, which appears only when it is whole.
+        """Download one object to a file, which appears only when it is complete.
 
-        The bytes go to a temporary file beside it first; memory use stays small.
+        The bytes are first written to a temporary file in the same folder; memory use is small.
 
         Raises
         ------
         TransferError
-            One of its subclasses tells why the object could not be had.
+            If the object could not be downloaded; the subclass gives the cause.
         OSError
             If the file cannot be written.
         """
         await self._run_file(self._to_file(bucket, key, local_path, decompress))
 
     async def list_objects(self, bucket: str, prefix: str, max_keys: int = 1000) -> list[str]:
-        """The first ``max_keys`` keys below ``prefix``, in byte order, over all pages needed.
+        """The first ``max_keys`` keys with this prefix, in byte order, of as many pages as needed.
 
         Raises
         ------
         TransferError
-            One of its subclasses tells why the listing could not be had.
+            If the listing failed; the subclass gives the cause.
         """
         return [item.key for item in await self.list_summaries(bucket, prefix, max_keys)]
 
     async def list_summaries(
         self, bucket: str, prefix: str, max_keys: int = 1000
     ) -> list[ObjectSummary]:
-        """As `list_objects`, with size, ETag and time of each object."""
+        """As `list_objects`, with size, ETag and time of modification of each object."""
         return await self._run(list_summaries(self._context, bucket, prefix, max_keys))
 
     async def list_folders(self, bucket: str, prefix: str) -> list[str]:
@@ -204,19 +209,19 @@ class AsyncS3Downloader(Downloader):
         Raises
         ------
         TransferError
-            If the listing could not be had.
+            If the listing failed; the subclass gives the cause.
         """
         return await self._run(list_folders(self._context, bucket, prefix))
 
     async def check_exists(self, bucket: str, key: str) -> bool:
-        """Whether there is such an object.
+        """Whether the object exists.
 
         Raises
         ------
         AccessDeniedError
-            If the service forbids to know (403).
+            If the service denies access (403), which does not show whether the object exists.
         TransferError
-            If it could not be found out.
+            If the request failed otherwise.
         """
         return await self._run(exists(self._context, *validate_name(bucket, key)))
 
@@ -229,9 +234,10 @@ class AsyncS3Downloader(Downloader):
         known: ObjectVersion | None = None,
         listener: Listener | None = None,
     ) -> T:
-        """Download one object into ``target``, return ``finish(target, version)``, run in a thread.
+        """Download one object into ``target`` and return ``finish(target, version)``.
 
-        See `flatnb.download.core.transfer.download`; ``listener`` is told of this download only.
+        ``finish`` runs in a thread; see `flatnb.download.core.transfer.download`. ``listener``
+        receives the events of this download only.
         """
         context = self._context_with(listener)
         operation = download(context, *validate_name(bucket, key), target, finish, known)
@@ -252,24 +258,24 @@ class AsyncS3Downloader(Downloader):
     def _connection(self) -> Connection:
         loop = asyncio.get_running_loop()
         connection = self._connections.get(loop)
-        # Connections that a fork shares with its parent would mix up both processes' answers.
+        # After a fork, parent and child share the sockets and would read each other's responses.
         if connection is None or connection.pid != os.getpid():
             lifetime = self._client_lifetime()
             connection = Connection(lifetime, self.max_pool_connections, self.max_concurrent)
             self._connections[loop] = connection
         return connection
 
-    async def _client_lifetime(self) -> AsyncGenerator[Any, None]:
-        # A generator, as the event loop closes its generators when ``asyncio.run`` ends: so the
-        # client is closed even if nobody called `close`.
+    async def _client_lifetime(self) -> AsyncGenerator[AsyncS3Client, None]:
+        # A generator, as asyncio.run closes the loop's asynchronous generators at its end (PEP 525,
+        # shutdown_asyncgens): so the client is closed also if `close` was not called.
         session = aioboto3.Session(botocore_session=AioSession(dict(SESSION_VARIABLES)))
         config = AioConfig(
-            http_session_cls=PlainSession,
+            http_session_cls=SessionWithoutRetries,
             **config_arguments(self.timeout, self.max_pool_connections),
         )
         arguments = client_arguments(self._credentials, self.endpoint_url)
         async with session.client(config=config, **arguments) as client:
-            never_redirect(client)
+            disable_redirects(client)
             yield client
 
     async def _run(self, operation: Operation[T]) -> T:
@@ -278,7 +284,7 @@ class AsyncS3Downloader(Downloader):
         try:
             return await run.drive(operation)
         finally:
-            await run.wait_for_work()
+            await run.wait_for_threads()
 
     async def _run_file(self, operation: Operation[T]) -> T:
         async with self._connection().files:

@@ -1,4 +1,4 @@
-"""What both downloaders are: settings, statistics, and where the bytes go in the end."""
+"""The common base of both downloaders: settings, statistics, results in memory and in files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .core.retry import RetryPolicy, TransferContext
 from .core.transfer import ObjectVersion, download
 from .drivers.botocore_client import check_endpoint
 from .events import Event, Listener
-from .gzip_stream import decompress_stream
+from .gzip_stream import MAGIC, decompress_stream
 from .statistics import Statistics, StatisticsDict
 from .targets import FileTarget, MemoryTarget, PartFile, Target
 
@@ -27,7 +27,7 @@ LocalPath = str | os.PathLike[str]
 
 
 class Downloader:
-    """The part of a downloader that needs no I/O; see its two subclasses."""
+    """The part of a downloader that does no network I/O; see its two subclasses."""
 
     def __init__(
         self,
@@ -38,17 +38,17 @@ class Downloader:
         max_pool_connections: int,
         backoff_s: float,
         listener: Listener | None,
-        statistics: Statistics | None,
         max_decompressed_bytes: int | None,
         new_latch: Callable[[], Latch],
+        statistics: Statistics | None,
     ) -> None:
         check_endpoint(endpoint_url)
         check_at_least("max_retries", max_retries, 0)
         check_at_least("max_pool_connections", max_pool_connections, 1)
         if max_decompressed_bytes is not None:
-            check_at_least("max_unpacked_bytes", max_decompressed_bytes, 1)
-        _check_positive("timeout", timeout)
-        _check_positive("backoff_s", backoff_s)
+            check_at_least("max_decompressed_bytes", max_decompressed_bytes, 1)
+        _check_seconds("timeout", timeout)
+        _check_seconds("backoff_s", backoff_s)
         self.endpoint_url = endpoint_url
         self.max_retries = max_retries
         self.timeout = timeout
@@ -58,6 +58,7 @@ class Downloader:
         self._credentials = _validate_credentials(credentials)
         self._listener = listener
         self._context = TransferContext(
+            # The deadline is the duration of all attempts if each of them times out.
             policy=RetryPolicy(max_retries, backoff_s, deadline_s=timeout * (max_retries + 1)),
             emit=self.emit,
             timeout_s=timeout,
@@ -65,13 +66,13 @@ class Downloader:
         )
 
     def emit(self, event: Event) -> None:
-        """Tell the statistics and the listener of an event."""
+        """Pass an event to the statistics and the listener."""
         self.statistics(event)
         if self._listener is not None:
             self._listener(event)
 
     def _context_with(self, listener: Listener | None) -> TransferContext:
-        """The context of one download that has a listener of its own besides."""
+        """The context of one download, with an additional listener for it."""
         if listener is None:
             return self._context
 
@@ -82,23 +83,23 @@ class Downloader:
         return replace(self._context, emit=emit)
 
     def get_statistics(self) -> StatisticsDict:
-        """Count of downloads, retries, and the success rate since the start or the last reset.
+        """Downloads, retries and success rate since the start or the last reset.
 
         Returns
         -------
         dict
             ``total_downloads`` (ended or running), ``successful_downloads``,
-            ``failed_downloads``, ``total_retries`` (each request made again counts once, also
-            those of listings) and ``success_rate`` (0.0 to 1.0, of the downloads that ended).
+            ``failed_downloads``, ``total_retries`` (of all requests, including listings) and
+            ``success_rate`` (0.0 to 1.0, of the downloads that have ended).
         """
         return self.statistics.as_dict()
 
     def reset_statistics(self) -> None:
-        """Count from zero again."""
+        """Start counting from zero."""
         self.statistics.reset()
 
     def __reduce__(self) -> tuple[object, ...]:
-        raise TypeError(f"{type(self).__name__} is not pickled: it holds credentials")
+        raise TypeError(f"{type(self).__name__} cannot be pickled: it holds credentials")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(endpoint_url={self.endpoint_url!r})"
@@ -117,8 +118,8 @@ class Downloader:
 
 
 def _is_gzip(key: str, target: Target) -> bool:
-    """Whether to unpack: by the key's ending, or else by the content's first bytes."""
-    return key.endswith(".gz") or bytes(next(target.chunks(), b"")[:2]) == b"\x1f\x8b"
+    """Whether the object is gzip, by the key's ending or the content's first bytes."""
+    return key.endswith(".gz") or bytes(next(target.chunks(), b"")[:2]) == MAGIC
 
 
 def _into_bytes_io(
@@ -130,7 +131,7 @@ def _into_bytes_io(
 ) -> io.BytesIO:
     if not _is_gzip(key, target):
         return io.BytesIO(target.buffer)
-    # What is asked for packed is unpacked all the same, block by block, to verify it.
+    # Without ``decompress``, too, the content is decompressed, block by block, to verify it.
     blocks = decompress_stream(target.chunks(), max_decompressed_bytes=max_decompressed_bytes)
     if decompress:
         return io.BytesIO(b"".join(blocks))
@@ -162,30 +163,32 @@ def _into_file(
         decompressed.commit()
     finally:
         decompressed.abort()
-    target.abort()  # the packed bytes have done their work; after an error the core aborts
+    target.abort()  # removes the compressed bytes; after an error the core does
 
 
 def _exhaust(blocks: Iterator[bytes]) -> None:
-    """Unpack for the checks alone."""
+    """Decompress for the verification alone."""
     for _ in blocks:
         pass
 
 
 def _validate_credentials(credentials: Mapping[str, str]) -> dict[str, str]:
-    """A copy of the pair; the message of an error names no value."""
+    """A copy of the pair; error messages contain no values."""
     pair = {}
     for name in ("access_key_id", "secret_access_key"):
         value = credentials.get(name) if isinstance(credentials, Mapping) else None
         if not isinstance(value, str) or not value.strip():
             raise CredentialsError(
-                f"credentials has no {name!r}; give "
+                f"credentials has no {name!r}; pass "
                 "{'access_key_id': …, 'secret_access_key': …}, both non-empty strings"
             )
+        # Copied keys often end in a line break, which the signature would include.
         pair[name] = value.strip()
     return pair
 
 
 def validate_name(bucket: str, key: str) -> tuple[str, str]:
+    """Return both, or raise ValueError if one is not a non-empty string."""
     for parameter, value in (("bucket", bucket), ("key", key)):
         if not isinstance(value, str) or not value:
             raise ValueError(f"{parameter}={value!r} must be a non-empty string")
@@ -193,10 +196,12 @@ def validate_name(bucket: str, key: str) -> tuple[str, str]:
 
 
 def check_at_least(parameter: str, value: int, least: int) -> None:
+    """Raise ValueError if ``value`` is not an integer of at least ``least``."""
+    # bool is a subclass of int.
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ValueError(f"{parameter}={value!r} must be an integer of at least {least}")
 
 
-def _check_positive(parameter: str, value: float) -> None:
+def _check_seconds(parameter: str, value: float) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
         raise ValueError(f"{parameter}={value!r} must be a positive number of seconds")

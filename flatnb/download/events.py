@@ -1,7 +1,7 @@
-"""What happens during downloads, as frozen events.
+"""The events of downloads, for statistics, progress and users' own listeners.
 
-A listener is any callable that takes one event. It is called from whichever thread the download
-runs in, must be quick and must not raise. Events hold no credentials and no data.
+A listener is any callable that takes one event. It is called in the thread that runs the download,
+must return quickly and must not raise. Events hold neither credentials nor data.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to one object (for a listing: to its prefix)."""
+    """An event of one object; for a listing, ``key`` is its prefix."""
 
     bucket: str
     key: str
@@ -20,33 +20,33 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class DownloadStarted(Event):
-    """A download was asked for and began."""
+    """A download started."""
 
 
 @dataclass(frozen=True, slots=True)
 class SizeKnown(Event):
-    """The service told the object's size."""
+    """The object's size is known, in bytes as stored."""
 
     size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class BytesReceived(Event):
-    """Bytes of the body came in."""
+    """Bytes of the body were received."""
 
     size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class BytesDiscarded(Event):
-    """Bytes that had come in were thrown away, as the part they belong to starts again."""
+    """Received bytes were discarded, as the part that they belong to is downloaded again."""
 
     size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Retried(Event):
-    """A request failed and will be made again after ``delay_s`` seconds."""
+    """A request failed and will be repeated after ``delay_s`` seconds."""
 
     attempt: int
     delay_s: float
@@ -55,7 +55,7 @@ class Retried(Event):
 
 @dataclass(frozen=True, slots=True)
 class DownloadFinished(Event):
-    """The whole object is here and verified; ``size_bytes`` as stored, before unpacking."""
+    """The object is complete and verified; ``size_bytes`` as stored, before decompression."""
 
     size_bytes: int
     elapsed_s: float
@@ -63,20 +63,20 @@ class DownloadFinished(Event):
 
 @dataclass(frozen=True, slots=True)
 class DownloadFailed(Event):
-    """The download ended without the object. ``reason`` is ``"cancelled"`` if it was stopped."""
+    """The download failed; ``reason`` is ``"cancelled"`` if it was cancelled."""
 
     reason: str
     elapsed_s: float
 
     @property
     def was_cancelled(self) -> bool:
-        """Whether it was stopped, and did not fail by itself."""
+        """Whether the download was cancelled, and did not fail by itself."""
         return self.reason == "cancelled"
 
 
 @dataclass(frozen=True, slots=True)
 class CacheHit(Event):
-    """The object was not downloaded: what was made of it before is here."""
+    """The object was not downloaded, as its data are in the cache."""
 
     size_bytes: int
 

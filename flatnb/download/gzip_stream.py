@@ -1,88 +1,102 @@
-"""Packed bytes in, verified bytes out: every member's checksum and length, and the very end."""
+"""Decompression of gzip files in blocks, verified up to the last byte.
+
+The checksum and length of every member and the end of the file are checked (RFC 1952).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Protocol
 
 from isal import isal_zlib
 
 MAGIC = b"\x1f\x8b"
 
-# 128 KiB of a flat file unpack to about 600 KiB, which stay in the CPU's cache for who reads them.
-# Smaller bites hand Python's global lock to and fro too often where two threads unpack.
-_BITE_BYTES = 128 * 1024
+# Input of one call. 128 KiB of a flat file decompress to about 600 KiB, which stay in the CPU's
+# cache until they are parsed. With less, threads exchange Python's GIL too often (measured).
+_INPUT_BYTES = 128 * 1024
 
-# Flat files unpack to about five times their size; a bomb of gzip to a thousand times.
-_HIGHEST_RATIO = 100
+# Flat files decompress to about five times their size (measured), a decompression bomb to about a
+# thousand times (the limit of deflate is 1032).
+_MAX_RATIO = 100
 _ALWAYS_ALLOWED_BYTES = 10**9
-_GZIP_ONLY = 31  # wbits: gzip headers and trailers, no zlib and no raw deflate
+_GZIP_ONLY = 31  # wbits of zlib: only gzip headers and trailers, neither zlib nor raw deflate
 
 
 class GzipError(ValueError):
-    """The bytes are not a whole and sound object; the message says how that shows."""
+    """The bytes are not a complete and valid gzip file; the message says why."""
 
 
 def decompress_stream(
     chunks: Iterable[bytes | bytearray | memoryview], *, max_decompressed_bytes: int | None
 ) -> Iterator[bytes]:
-    """Unpack a gzip file of one or more members, in blocks.
+    """Decompress a gzip file of one or more members, in blocks.
 
-    A block must be used only after the last one has come: only then is all of it verified.
+    The content is verified only when the iterator is exhausted; do not use it before.
 
     Parameters
     ----------
     chunks
         The file, in order, in pieces of any size.
-    max_unpacked_bytes
-        A file that unpacks to more is refused, before it fills the memory or the disk. None: 100
-        times its packed size, or 1 GB for small ones.
+    max_decompressed_bytes
+        A file with more decompressed bytes is an error, raised before it fills memory or disk.
+        None: 100 times its compressed size, or 1 GB for small files.
 
     Raises
     ------
-    GzipFault
-        If it is no gzip, cut, damaged (CRC or length of a member), followed by anything but zero
-        padding, or too large.
+    GzipError
+        If it is not gzip, truncated, damaged (CRC or length of a member), too large, or followed
+        by anything but zero padding.
     """
     members = _Members()
-    packed = size = 0
+    compressed = size = 0
     for chunk in chunks:
         view = memoryview(chunk)
-        for start in range(0, len(view), _BITE_BYTES):
-            bite = view[start : start + _BITE_BYTES]
-            packed += len(bite)
-            for block in members.feed(bite):
+        for start in range(0, len(view), _INPUT_BYTES):
+            data = view[start : start + _INPUT_BYTES]
+            compressed += len(data)
+            for block in members.feed(data):
                 size += len(block)
-                _check_size(size, packed, max_decompressed_bytes)
+                _check_size(size, compressed, max_decompressed_bytes)
                 yield block
     members.end()
 
 
-def _check_size(size: int, packed: int, most: int | None) -> None:
-    allowed = max(_ALWAYS_ALLOWED_BYTES, packed * _HIGHEST_RATIO) if most is None else most
+def _check_size(size: int, compressed: int, limit: int | None) -> None:
+    allowed = max(_ALWAYS_ALLOWED_BYTES, compressed * _MAX_RATIO) if limit is None else limit
     if size > allowed:
         raise GzipError(
-            f"it unpacks to more than {allowed:,} bytes; if that is right, give a larger "
-            "max_unpacked_bytes"
+            f"it decompresses to more than {allowed:,} bytes; if that is expected, pass a larger "
+            "max_decompressed_bytes"
         )
 
 
-class _Members:
-    """Walks through the members of a gzip file.
+class _Decompressor(Protocol):
+    """The interface of ``zlib.decompressobj``."""
 
-    A decompressobj ends with its member: what follows is in ``unused_data``, and a cut member
-    merely leaves ``eof`` unset. Nothing of that raises by itself.
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: memoryview | bytes) -> bytes: ...
+
+
+class _Members:
+    """Decompresses the members of a gzip file, one after the other.
+
+    A decompressobj ends with its member: the bytes after it are in ``unused_data``, and a truncated
+    member only leaves ``eof`` unset. Neither raises an exception (documentation of zlib).
     """
 
     def __init__(self) -> None:
-        self._member: Any = None
+        self._member: _Decompressor | None = None
         self._count = 0
         self._padded = False
 
     def feed(self, data: memoryview | bytes) -> Iterator[bytes]:
         while data:
             if self._member is None:
-                data = self._between(bytes(data))
+                data = self._skip_padding(bytes(data))
                 if not data:
                     return
                 self._member = isal_zlib.decompressobj(wbits=_GZIP_ONLY)
@@ -98,14 +112,14 @@ class _Members:
             self._member = None
             self._count += 1
 
-    def _between(self, data: bytes) -> bytes:
+    def _skip_padding(self, data: bytes) -> bytes:
         """Skip zero padding after a member."""
         if not self._count:
             return data
         rest = data.lstrip(b"\0")
         self._padded = self._padded or len(rest) < len(data)
         if rest and (self._padded or not MAGIC.startswith(rest[:2])):
-            raise GzipError(f"bytes that are no gzip follow after member {self._count}")
+            raise GzipError(f"bytes that are not gzip follow member {self._count}")
         return rest
 
     def _describe(self, error: Exception) -> str:
@@ -113,11 +127,11 @@ class _Members:
         if "checksum" in reason:
             return f"the gzip checksum or length is wrong in member {self._count + 1}"
         if "header" in reason.lower() or "magic" in reason.lower():
-            return "it is no gzip"
+            return "it is not gzip"
         return f"the gzip data are damaged in member {self._count + 1} ({reason})"
 
     def end(self) -> None:
         if self._member is not None:
-            raise GzipError("the gzip data are cut short")
+            raise GzipError("the gzip data are truncated")
         if not self._count:
-            raise GzipError("it has no bytes, so it is no gzip")
+            raise GzipError("it is empty, so it is not gzip")

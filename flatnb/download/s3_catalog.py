@@ -1,4 +1,4 @@
-"""(data type, date) ⇄ S3 key. Pure: nothing is asked of the service."""
+"""Conversion of data types and dates to S3 keys, and back. Makes no requests."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ..market.data_types import (
 
 _T = TypeVar("_T")
 
+# ASCII, as \d otherwise matches the digits of all scripts (documentation of re).
 _KEY = re.compile(
     r"(?P<root>[^/]+)/(?P<folder>[^/]+)/(?P<year>\d{4})/(?P<month>\d{2})/"
     r"(?P<date>(?P=year)-(?P=month)-\d{2})\.csv\.gz",
@@ -28,7 +29,7 @@ _KEY = re.compile(
 
 
 class KeyMetadata(TypedDict):
-    """What a key tells; all values are strings, ``date`` is YYYY-MM-DD."""
+    """The parts of a key; all values are strings, ``date`` is YYYY-MM-DD."""
 
     data_type: str
     date: str
@@ -40,16 +41,16 @@ class S3Catalog:
     """Maps data types and dates to the keys of the bucket, and back.
 
     Data types are those of `flatnb.DATA_TYPES`, or a folder written as ``"root/folder"``. Dates
-    may be strings YYYY-MM-DD, `datetime.date` or pandas or numpy timestamps; anything else, an
-    impossible date or a start after its end is a ``ValueError`` that names the parameter.
+    may be strings YYYY-MM-DD, `datetime.date` or pandas or numpy timestamps; anything else, a date
+    that does not exist or a start after its end is a ``ValueError`` that names the parameter.
 
     Parameters
     ----------
     bucket
-        The bucket's name; kept for those who need it, as no key depends on it.
+        The bucket's name, an attribute for the caller's use; no key depends on it.
     options_root
         The first folder of option files: ``"us_options"`` as documented, or
-        ``"us_options_opra"``, which the live bucket has. Keys of both are understood.
+        ``"us_options_opra"`` as in the live bucket. Keys of both can be parsed.
 
     Raises
     ------
@@ -72,12 +73,12 @@ class S3Catalog:
         return f"S3Catalog(bucket={self.bucket!r}, options_root={self.options_root!r})"
 
     def get_key(self, data_type: str, date: DateLike) -> str:
-        """The key of one day's file; whether there is such a file is not checked.
+        """The key of one day's file; whether the file exists is not checked.
 
         Raises
         ------
         ValueError
-            If the data type is unknown (the message lists those there are) or the date is none.
+            If the data type is unknown (the message lists the known ones) or the date is invalid.
         """
         return self._key(get_data_type(data_type), as_date(date, "date"))
 
@@ -109,13 +110,13 @@ class S3Catalog:
         Parameters
         ----------
         data_type
-            For example ``"stocks_daily"``. Where a calendar does not tell the days (`DataType.days`
-            is ``"listing"``: indices, forex, crypto, futures), the keys are those of every day of
-            the week, and a listing tells which of them there are.
+            For example ``"stocks_daily"``. If its days do not follow the stock exchanges' calendar
+            (`DataType.days` is ``"listing"``: indices, forex, crypto, futures), the result has a
+            key for every calendar day, and only a listing shows which of the files exist.
         start_date, end_date
             The range.
         symbols
-            Changes nothing: each file holds all symbols of its day. `FlatSession.load` selects.
+            Has no effect, as each file has all symbols of its day; `FlatSession.load` selects.
         """
         found = get_data_type(data_type)
         first, last = _date_range(start_date, end_date)
@@ -125,20 +126,20 @@ class S3Catalog:
         return [self._key(found, first + timedelta(days=n)) for n in range(count)]
 
     def parse_key_metadata(self, key: str) -> KeyMetadata:
-        """What a key tells: data type, date, year and month.
+        """Data type, date, year and month of a key.
 
         Raises
         ------
         ValueError
             If it is not the key of a flat file: unknown folders, a date that does not exist, or
-            one that disagrees with its folders.
+            one that does not match its folders.
         """
         parts = _KEY.fullmatch(key) if isinstance(key, str) else None
         data_type = find_data_type(parts["root"], parts["folder"]) if parts else None
         if parts is None or data_type is None:
             raise ValueError(
-                f"key={key!r} is not that of a flat file; expected a known "
-                "'{root}/{folder}/YYYY/MM/YYYY-MM-DD.csv.gz'"
+                f"key={key!r} is not the key of a flat file; pass one of the form "
+                "'{root}/{folder}/YYYY/MM/YYYY-MM-DD.csv.gz' with the folders of a known data type"
             )
         as_date(parts["date"], f"key={key!r}, whose date")
         return {
@@ -149,7 +150,7 @@ class S3Catalog:
         }
 
     def validate_key(self, key: str) -> bool:
-        """Whether `parse_key_metadata` understands the key."""
+        """Whether `parse_key_metadata` can parse the key."""
         try:
             self.parse_key_metadata(key)
         except ValueError:
@@ -159,17 +160,16 @@ class S3Catalog:
     def get_summary(self, keys: Iterable[str]) -> dict[str, int]:
         """Count keys: ``total``, one count for each data type, ``invalid``.
 
-        Bars of stocks and options are counted also if there are none, other data types if there
-        are some.
+        The four documented data types are always included, other data types if they occur.
 
         Raises
         ------
         ValueError
-            If ``keys`` is a single string, or nothing to iterate over.
+            If ``keys`` is a single string, or not iterable.
         """
         counts = dict.fromkeys(DOCUMENTED_DATA_TYPES, 0)
         total = invalid = 0
-        for key in _several(keys, "keys"):
+        for key in _require_list(keys, "keys"):
             total += 1
             try:
                 data_type = self.parse_key_metadata(key)["data_type"]
@@ -183,7 +183,7 @@ class S3Catalog:
     def get_business_days(start_date: DateLike, end_date: DateLike) -> list[str]:
         """The days on which US stocks trade, as YYYY-MM-DD, both ends inclusive.
 
-        Weekends, holidays and special closures (for example 2012-10-29, Hurricane Sandy) are out.
+        Weekends, holidays and special closures (2012-10-29, Hurricane Sandy) are not included.
         """
         return [day.isoformat() for day in trading_days(*_date_range(start_date, end_date))]
 
@@ -191,15 +191,15 @@ class S3Catalog:
     def get_missing_dates(
         existing_dates: Iterable[DateLike], start_date: DateLike, end_date: DateLike
     ) -> list[str]:
-        """The trading days of a range, both ends inclusive, that ``existing_dates`` lack."""
-        days_had = _several(existing_dates, "existing_dates")
-        existing = {as_date(day, "existing_dates").isoformat() for day in days_had}
+        """The trading days of a range, both ends inclusive, that are not in ``existing_dates``."""
+        dates = _require_list(existing_dates, "existing_dates")
+        existing = {as_date(day, "existing_dates").isoformat() for day in dates}
         days = S3Catalog.get_business_days(start_date, end_date)
         return [day for day in days if day not in existing]
 
     def _key(self, data_type: DataType, day: date) -> str:
         root = self.options_root if data_type.is_options else data_type.root
-        # Not strftime: on Linux its %Y writes the year 999 with three digits.
+        # Not strftime: on Linux its %Y formats the year 999 with three digits.
         year, month, _ = day.isoformat().split("-")
         return f"{root}/{data_type.folder}/{year}/{month}/{day}.csv.gz"
 
@@ -208,8 +208,8 @@ def _date_range(start_date: DateLike, end_date: DateLike) -> tuple[date, date]:
     return as_date_range(start_date, end_date, start_name="start_date", end_name="end_date")
 
 
-def _several(values: Iterable[_T], parameter: str) -> Iterable[_T]:
-    """The values, unless they are a single string: its characters would be taken for them."""
+def _require_list(values: Iterable[_T], parameter: str) -> Iterable[_T]:
+    """The values; a single string is an error, as its characters would be taken for values."""
     if isinstance(values, str) or not isinstance(values, Iterable):
-        raise ValueError(f"{parameter}={values!r} is no list; give one, also for a single element")
+        raise ValueError(f"{parameter}={values!r} must be a list, also for a single element")
     return values

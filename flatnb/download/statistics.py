@@ -95,6 +95,7 @@ class Statistics:
             self._count(event)
 
     def _count(self, event: Event) -> None:
+        # A new object for each event, so that `totals` returns a consistent one without copying.
         totals = self._totals
         match event:
             case BytesReceived():

@@ -1,4 +1,4 @@
-"""`SyncS3Downloader`: the transfer core driven by boto3 and threads."""
+"""`SyncS3Downloader`: downloads with boto3 and threads."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import os
 import threading
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import boto3
 import botocore.session
@@ -17,9 +17,10 @@ from .core.commands import Operation
 from .core.listing import exists, list_summaries
 from .drivers.botocore_client import (
     SESSION_VARIABLES,
+    S3Client,
     client_arguments,
     config_arguments,
-    never_redirect,
+    disable_redirects,
 )
 from .drivers.socket_shutdown import ConnectionRegistry
 from .drivers.sync_driver import SyncRun
@@ -32,36 +33,37 @@ T = TypeVar("T")
 class SyncS3Downloader(Downloader):
     """Downloads from the flat files' bucket; each call blocks until it is done.
 
-    One object is fetched over several connections at once. Transient faults are retried with
-    exponential backoff and full jitter; a cut body goes on where it stopped.
+    One object is downloaded over several connections concurrently. Transient failures are retried
+    with exponential backoff and full jitter; an interrupted part resumes where it stopped.
 
     Parameters
     ----------
     credentials
         ``{'access_key_id': …, 'secret_access_key': …}``: the S3 keys, not the API key.
     endpoint_url
-        The service. ``https://files.massive.com`` is its name since 2025-10-30.
+        The service; since 2025-10-30 it is also named ``https://files.massive.com``.
     max_retries
-        How often each request is made again after a transient fault.
+        How often each request is repeated after a transient failure.
     timeout
-        Seconds to wait for a connection, and for the next byte.
+        Longest time in seconds to wait for a connection, and for the next byte.
     max_pool_connections
-        Connections in all.
+        Maximum number of connections.
     backoff_s
         Upper bound of the first retry's delay in seconds; it doubles with each retry.
     listener
-        Called with each `flatnb.download.events.Event`, from any thread.
+        Called with each `flatnb.download.events.Event`, in any thread.
+    max_decompressed_bytes
+        A file with more decompressed bytes is an error; None: 100 times its compressed size, or
+        1 GB for small files.
     statistics
-        Counts the events; None: a new `flatnb.download.statistics.Statistics`.
-    max_unpacked_bytes
-        A file that unpacks to more is refused; None: 100 times its packed size, or 1 GB.
+        Counts the events; None: a new object.
 
     Raises
     ------
     CredentialsError
         If one of the two keys is missing.
     ValueError
-        If another argument is wrong.
+        If another argument is invalid.
 
     Examples
     --------
@@ -79,8 +81,8 @@ class SyncS3Downloader(Downloader):
         *,
         backoff_s: float = 0.5,
         listener: Listener | None = None,
-        statistics: Statistics | None = None,
         max_decompressed_bytes: int | None = None,
+        statistics: Statistics | None = None,
     ) -> None:
         super().__init__(
             credentials,
@@ -90,13 +92,15 @@ class SyncS3Downloader(Downloader):
             max_pool_connections,
             backoff_s,
             listener,
-            statistics,
             max_decompressed_bytes,
             threading.Event,
+            statistics,
         )
+        # urllib3's pool does not limit connections: botocore leaves its option ``block`` at False,
+        # where further ones are opened, used once and closed (urllib3's documentation).
         self._slots = threading.Semaphore(max_pool_connections)
         self._lock = threading.Lock()
-        self._client: Any = None
+        self._client: S3Client | None = None
         self._client_pid = 0
 
     def download(self, bucket: str, key: str, decompress: bool = True) -> io.BytesIO:
@@ -107,7 +111,7 @@ class SyncS3Downloader(Downloader):
         bucket, key
             The object.
         decompress
-            Unpack it if it is gzip (by its ending ``.gz`` or its first bytes).
+            Decompress it if it is gzip (by its ending ``.gz`` or its first bytes).
 
         Returns
         -------
@@ -117,46 +121,46 @@ class SyncS3Downloader(Downloader):
         Raises
         ------
         TransferError
-            One of its subclasses tells why the object could not be had.
+            If the object could not be downloaded; the subclass gives the cause.
         """
         return self._run(self._to_memory(bucket, key, decompress))
 
     def download_to_file(
         self, bucket: str, key: str, local_path: LocalPath, decompress: bool = True
     ) -> None:
-        """Download one object to a file, which appears only when it is whole.
+        """Download one object to a file, which appears only when it is complete.
 
-        The bytes go to a temporary file beside it first; memory use stays small.
+        The bytes are first written to a temporary file in the same folder; memory use is small.
 
         Raises
         ------
         TransferError
-            One of its subclasses tells why the object could not be had.
+            If the object could not be downloaded; the subclass gives the cause.
         OSError
             If the file cannot be written.
         """
         self._run(self._to_file(bucket, key, local_path, decompress))
 
     def list_objects(self, bucket: str, prefix: str, max_keys: int = 1000) -> list[str]:
-        """The first ``max_keys`` keys below ``prefix``, in byte order, over all pages needed.
+        """The first ``max_keys`` keys with this prefix, in byte order, of as many pages as needed.
 
         Raises
         ------
         TransferError
-            One of its subclasses tells why the listing could not be had.
+            If the listing failed; the subclass gives the cause.
         """
         operation = list_summaries(self._context, bucket, prefix, max_keys)
         return [summary.key for summary in self._run(operation)]
 
     def check_exists(self, bucket: str, key: str) -> bool:
-        """Whether there is such an object.
+        """Whether the object exists.
 
         Raises
         ------
         AccessDeniedError
-            If the service forbids to know (403).
+            If the service denies access (403), which does not show whether the object exists.
         TransferError
-            If it could not be found out.
+            If the request failed otherwise.
         """
         return self._run(exists(self._context, *validate_name(bucket, key)))
 
@@ -177,16 +181,17 @@ class SyncS3Downloader(Downloader):
         client, connections = self._open()
         return SyncRun(client, connections, self._slots, self.max_pool_connections).drive(operation)
 
-    def _open(self) -> tuple[Any, ConnectionRegistry]:
+    def _open(self) -> tuple[S3Client, ConnectionRegistry]:
         with self._lock:
-            # Connections that a fork shares with its parent would mix up both processes' answers.
+            # After a fork, parent and child share the sockets and would mix up their responses.
             if self._client is None or self._client_pid != os.getpid():
                 session = botocore.session.Session(dict(SESSION_VARIABLES))
                 config = Config(**config_arguments(self.timeout, self.max_pool_connections))
-                self._client = boto3.session.Session(botocore_session=session).client(
+                client: S3Client = boto3.session.Session(botocore_session=session).client(
                     config=config, **client_arguments(self._credentials, self.endpoint_url)
                 )
-                never_redirect(self._client)
-                self._connections = ConnectionRegistry(self._client)
+                disable_redirects(client)
+                self._client = client
+                self._connections = ConnectionRegistry(client)
                 self._client_pid = os.getpid()
             return self._client, self._connections

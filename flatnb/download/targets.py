@@ -1,6 +1,6 @@
-"""Where the bytes of an object go: into memory, or into a temporary file that replaces its target.
+"""Targets of downloads: memory, or a temporary file that replaces the final one.
 
-A target takes parts in any order and from several threads, as each writes a region of its own.
+A target accepts parts in any order and from several threads, as each part writes its own region.
 """
 
 from __future__ import annotations
@@ -19,21 +19,22 @@ from typing import IO, Protocol
 CHUNK_BYTES = 1 << 20
 
 SPILL_BYTES = 32 << 20
-"""Larger objects do not stay in memory. A day of stock minutes (30 MB) does; eight are in work."""
+"""Larger objects are written to a file. A day of stock minute bars (30 MB) stays in memory; by
+default eight such files are processed at the same time."""
 
 
 class Aborted(Exception):  # noqa: N818 - a signal between threads, never seen by users
-    """The target was given up while something still wrote to it or read from it."""
+    """The target was aborted while another thread wrote to it or read from it."""
 
 
 class Target(Protocol):
-    """A place for the bytes of one object."""
+    """Stores the bytes of one object; all sizes and offsets are in bytes."""
 
     def allocate(self, size: int | None) -> None:
-        """Begin anew, for an object of this size (None: not known before its end)."""
+        """Discard the content, and prepare for an object of this size (None: unknown)."""
 
     def write(self, offset: int, data: bytes) -> None:
-        """Place bytes."""
+        """Store bytes at a position."""
 
     def chunks(self) -> Iterator[memoryview]:
         """All bytes in order, in pieces of at most `CHUNK_BYTES`."""
@@ -43,11 +44,11 @@ class Target(Protocol):
         """Bytes allocated or written."""
 
     def abort(self) -> None:
-        """Give up: nothing is left behind. A target that was finished is not touched."""
+        """Discard the content and temporary files; a committed file is not touched."""
 
 
 class MemoryTarget:
-    """Keeps the object in one buffer, allocated once where the size is known before."""
+    """Stores the object in one buffer, allocated at once if the size is known."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -71,7 +72,7 @@ class MemoryTarget:
 
     @property
     def buffer(self) -> bytearray:
-        """The object."""
+        """The content, without a copy."""
         return self._buffer
 
     def abort(self) -> None:
@@ -79,7 +80,7 @@ class MemoryTarget:
 
 
 class _SharedFile:
-    """An open file that several threads write to and read from by offset, until it is closed."""
+    """An open file that several threads write to and read from by offset."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -108,7 +109,7 @@ class _SharedFile:
 
 
 class _Spool(_SharedFile):
-    """A temporary file without a name, which the system removes also if the process is killed."""
+    """A temporary file without a name, which the system removes even if the process is killed."""
 
     def __init__(self, folder: Path | None) -> None:
         self.size = 0
@@ -118,7 +119,7 @@ class _Spool(_SharedFile):
         super().__init__(self._spool)
 
     def allocate(self, size: int | None) -> None:
-        # In memory, a part that is far behind would fill what is before it with zeros.
+        # The spool starts in memory, where a write at a large offset would allocate all before it.
         if size is not None:
             self._spool.rollover()
 
@@ -135,43 +136,43 @@ class _Spool(_SharedFile):
 
 
 class SpillTarget:
-    """Keeps the object in memory, or in a temporary file if it is large.
+    """Stores the object in memory, or in a temporary file if it is larger than `SPILL_BYTES`.
 
     Parameters
     ----------
     folder
-        Where the file would be; None: the system's temporary folder, which may be memory.
+        The folder of the temporary file; None: the system's (which may be a RAM disk).
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
-        self._held: Target = MemoryTarget()
+        self._target: Target = MemoryTarget()
 
     def allocate(self, size: int | None) -> None:
-        self._held.abort()
+        self._target.abort()
         fits = size is not None and size <= SPILL_BYTES
-        self._held = MemoryTarget() if fits else _Spool(self._folder)
-        self._held.allocate(size)
+        self._target = MemoryTarget() if fits else _Spool(self._folder)
+        self._target.allocate(size)
 
     def write(self, offset: int, data: bytes) -> None:
-        self._held.write(offset, data)
+        self._target.write(offset, data)
 
     def chunks(self) -> Iterator[memoryview]:
-        return self._held.chunks()
+        return self._target.chunks()
 
     @property
     def size(self) -> int:
-        return self._held.size
+        return self._target.size
 
     def abort(self) -> None:
-        self._held.abort()
+        self._target.abort()
 
 
 class FileTarget:
-    """Writes to a temporary file in the folder of ``path``, which `commit` puts in its place.
+    """Writes to a temporary file in the folder of ``path``; `commit` renames it to ``path``.
 
-    A download that fails leaves ``path`` as it was. If this process is killed, the temporary file
-    stays: the next target in that folder sweeps it away.
+    A download that fails leaves ``path`` unchanged. If this process is killed, the temporary file
+    remains until the next target is created in that folder.
     """
 
     def __init__(self, path: Path) -> None:
@@ -195,7 +196,7 @@ class FileTarget:
         return self._size
 
     def commit(self) -> None:
-        """Put the file in its place, durably."""
+        """Rename the temporary file to its final path, durably."""
         self._part.commit()
 
     def abort(self) -> None:
@@ -203,24 +204,29 @@ class FileTarget:
 
 
 class PartFile(_SharedFile):
-    """A temporary file beside its final path; created at once, exclusively.
+    """A temporary file in the folder of its final path; created at once, exclusively.
 
     Raises
     ------
     OSError
-        If the folder does not exist or cannot be written, or ``path`` is a folder.
+        If the folder does not exist or is not writable, or ``path`` is a folder.
     """
 
     def __init__(self, path: Path) -> None:
         if path.is_dir():
-            raise IsADirectoryError(f"local_path={str(path)!r} is a folder; name a file in it")
+            raise IsADirectoryError(
+                f"local_path={str(path)!r} is a folder; pass the path of a file in it"
+            )
         if not path.parent.is_dir():
             raise FileNotFoundError(
-                f"local_path={str(path)!r}: there is no folder {str(path.parent)!r}; create it"
+                f"local_path={str(path)!r}: the folder {str(path.parent)!r} does not exist; "
+                "create it"
             )
-        _sweep(path.parent)
+        _remove_abandoned_parts(path.parent)
         self.path = path
         self._temporary = path.parent / _part_name(path.name)
+        # O_BINARY exists on Windows, where files are otherwise opened in text mode. The mode 0o666
+        # is that of open(); the umask applies.
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         super().__init__(os.fdopen(os.open(self._temporary, flags, 0o666), "r+b", buffering=0))
 
@@ -231,6 +237,8 @@ class PartFile(_SharedFile):
 
     def commit(self) -> None:
         with self._open() as file:
+            # Without fsync, a crash after the rename can leave an empty file (ext4's delayed
+            # allocation). Windows cannot rename an open file.
             os.fsync(file.fileno())
             file.close()
             self._temporary.replace(self.path)
@@ -244,7 +252,7 @@ class PartFile(_SharedFile):
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in ``folder`` durable, where the system can."""
+    """Make a rename in ``folder`` durable, on POSIX systems (fsync(2): the directory itself)."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -253,8 +261,8 @@ def sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-# The name tells who writes the file, so that what a killed process left can be told from what a
-# living one is writing: .{target}.{host}-{pid}-{token}.flatnb-part
+# The name identifies the writing process, so that files of killed processes can be distinguished
+# from those of running ones: .{target}.{host}-{pid}-{token}.flatnb-part
 _PART_NAME = re.compile(r"\..*\.(?P<host>[^.]*)-(?P<pid>\d+)-[0-9a-f]{8}\.flatnb-part")
 
 
@@ -263,12 +271,12 @@ def _host() -> str:
 
 
 def _part_name(name: str) -> str:
-    # File names have at most 255 bytes nearly everywhere; the cut keeps ours below that.
+    # Most file systems limit a name to 255 bytes (NAME_MAX on Linux).
     return f".{name[:120]}.{_host()}-{os.getpid()}-{secrets.token_hex(4)}.flatnb-part"
 
 
-def _sweep(folder: Path) -> None:
-    """Remove the temporary files that dead processes of this machine left in ``folder``."""
+def _remove_abandoned_parts(folder: Path) -> None:
+    """Remove temporary files in ``folder`` of processes of this machine that no longer run."""
     for path in folder.glob(".*.flatnb-part"):
         found = _PART_NAME.fullmatch(path.name)
         if found and found["host"] == _host() and not _is_alive(int(found["pid"])):
@@ -278,7 +286,7 @@ def _sweep(folder: Path) -> None:
 
 def _is_alive(pid: int) -> bool:
     if os.name != "posix":
-        return True  # no harmless way to ask there: os.kill would end the process
+        return True  # on Windows 0 is CTRL_C_EVENT and no mere check (documentation of os.kill)
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

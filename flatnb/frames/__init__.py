@@ -1,1 +1,1 @@
-"""Bytes in, frames out."""
+"""Reading the files' bytes into frames."""

@@ -1,4 +1,4 @@
-"""A file's header bound to its data type by column name; and the search for a line at fault."""
+"""Binding a file's header to its data type by column name, and locating the line of an error."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ..market.data_types import DataType
 
 @dataclass(frozen=True, slots=True)
 class BoundHeader:
-    """What a file's header says.
+    """A file's columns and their types.
 
     Attributes
     ----------
     columns
-        The file's columns, in its order, with their types. One that the data type does not know
-        is kept as strings.
+        The file's columns, in its order, with their types. Columns that are not in the data type
+        are strings.
     known
-        The data type's own columns, in its order.
+        The data type's columns, in its order.
     absent
-        Those of them that the file lacks, as older or newer ones do: null in a frame.
+        The data type's columns that the file lacks, with their types; they are null in a frame.
     nullable
         The columns whose cells may be empty.
     """
@@ -36,16 +36,16 @@ class BoundHeader:
     nullable: frozenset[str] = frozenset()
 
     def ordered(self) -> list[str]:
-        """The columns in the order of a frame: the data type's own, then the unknown ones."""
+        """The columns in the order of a frame: those of the data type, then the others."""
         return [*self.known, *(name for name in self.columns if name not in self.known)]
 
     def select(self, columns: Sequence[str] | None) -> list[str]:
-        """The columns of the frame, in the order asked for.
+        """The columns of the frame, in the requested order; None: all.
 
         Raises
         ------
         ValueError
-            If there is no such column; the message lists those there are.
+            If a column does not exist; the message lists the available ones.
         """
         ordered = self.ordered()
         check_columns(columns, ordered)
@@ -53,29 +53,30 @@ class BoundHeader:
 
 
 def check_columns(columns: Sequence[str] | None, available: Sequence[str]) -> None:
-    """Refuse columns that there are not.
+    """Raise an error for columns that are not available.
 
     Raises
     ------
     ValueError
-        The message lists those there are.
+        The message lists the available ones.
     """
     for name in columns or ():
         if name not in available:
             raise ValueError(
-                f"columns holds {name!r}, which the files do not have; "
+                f"columns contains {name!r}, which the files do not have; "
                 f"choose from: {', '.join(available)}"
             )
 
 
 def bind_header(header: bytes, data_type: DataType, key: str) -> BoundHeader:
-    """Read a file's first line.
+    """Parse a file's first line.
 
     Raises
     ------
     SchemaError
-        If it is no header of this data type: a column is missing, empty or there twice.
+        If it is not a header of this data type: a column is missing, unnamed or duplicated.
     """
+    # With the csv module, as names may be quoted.
     try:
         names = next(csv.reader([header.decode("utf-8").rstrip("\r\n")]), [])
     except UnicodeDecodeError:
@@ -91,12 +92,14 @@ def bind_header(header: bytes, data_type: DataType, key: str) -> BoundHeader:
         )
     for name in names or [""]:
         if not name or names.count(name) > 1:
-            raise SchemaError(f"the header has the column {name!r} twice or empty", key=key, line=1)
-    return _bind(names, data_type)
+            problem = "twice" if name else "without a name"
+            raise SchemaError(f"the header has the column {name!r} {problem}", key=key, line=1)
+    return _bind_columns(names, data_type)
 
 
-def _bind(names: Sequence[str], data_type: DataType) -> BoundHeader:
+def _bind_columns(names: Sequence[str], data_type: DataType) -> BoundHeader:
     if not data_type.columns:
+        # Columns of which nothing is known: any cell may be empty, but each row has a ticker.
         types = {name: column_type(name) for name in names}
         return BoundHeader(types, tuple(names), nullable=frozenset(names) - {"ticker"})
     types = {name: data_type.columns.get(name, "string") for name in names}
@@ -107,16 +110,19 @@ def _bind(names: Sequence[str], data_type: DataType) -> BoundHeader:
 def locate_error(
     blocks: Iterable[bytes], binding: BoundHeader, key: str, error: str, *, lines_before: int
 ) -> SchemaError:
-    """Say which line is at fault, by reading slowly what the fast reader stumbled over.
+    """Find the line of an error, by reading the rows with the csv module.
 
     Parameters
     ----------
     blocks
-        Whole lines, without the header.
+        Complete lines, without the header.
+    error
+        The message if no line is found.
     lines_before
-        How many lines of the file come before them.
+        Number of lines in the file before these.
     """
     names = list(binding.columns)
+    # newline="", as the csv module recognises line breaks in quotes itself (its documentation).
     texts = (io.StringIO(block.decode("utf-8", "replace"), newline="") for block in blocks)
     reader = csv.reader((line for text in texts for line in text), strict=True)
 
@@ -127,8 +133,8 @@ def locate_error(
         for row in reader:
             if reason := _row_error(row, names, binding):
                 return error_at(reason)
-    except csv.Error as refusal:
-        return error_at(f"invalid CSV: {refusal}")
+    except csv.Error as csv_error:
+        return error_at(f"invalid CSV: {csv_error}")
     return SchemaError(error, key=key)
 
 
@@ -138,23 +144,24 @@ def _row_error(row: list[str], names: list[str], binding: BoundHeader) -> str | 
     if len(row) != len(names):
         return f"{len(row)} fields, where the header has {len(names)}"
     for name, cell in zip(names, row, strict=True):
+        # U+FFFD replaces invalid UTF-8, see the decode() above; no ticker contains it.
         if "\n" in cell or "\0" in cell or "\ufffd" in cell:
-            return f"{name} holds a line break, a NUL or what is not UTF-8: {cell!r}"
+            return f"{name} contains a line break, a NUL or invalid UTF-8: {cell!r}"
         if cell == "" and name in binding.nullable:
             continue
-        if name in binding.known and not _fits(cell, binding.columns[name]):
-            return f"{name} is {cell!r}, which is no {binding.columns[name]}"
+        if name in binding.known and not _is_valid(cell, binding.columns[name]):
+            return f"{name} is {cell!r}, which is not a valid {binding.columns[name]}"
     return None
 
 
-def _fits(cell: str, column_type: ColumnType) -> bool:
+def _is_valid(cell: str, column_type: ColumnType) -> bool:
     try:
         match column_type:
             case "string":
                 return cell != ""
             case "float64":
                 return math.isfinite(float(cell))
-            case "int64" | "timestamp":
+            case "int64" | "timestamp":  # the range of polars' Int64
                 return -(2**63) <= int(cell) < 2**63
     except ValueError:
         return False

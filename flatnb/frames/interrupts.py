@@ -1,4 +1,4 @@
-"""polars in threads, under Ctrl-C."""
+"""Repeating polars' work in threads after an interrupt (Ctrl-C)."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ T = TypeVar("T")
 _TRIES = 20
 
 _PAUSE_S = 0.02
-"""polars forgets an interrupt only while none of its threads works, so each thread pauses for a
-random time, which grows: on a busy machine short pauses rarely coincide."""
+"""polars clears an interrupt only while none of its threads works (observed with polars 2), so each
+thread pauses for a random time. It grows, as short pauses rarely coincide on a busy machine."""
 
 
 def retry_on_interrupt(function: Callable[P, T]) -> Callable[P, T]:
-    """Run polars' work in a thread as if the process had not been interrupted.
+    """Repeat a function that uses polars if it raises KeyboardInterrupt in a thread.
 
-    On SIGINT polars raises KeyboardInterrupt wherever it works, also in threads that Python never
-    interrupts. There it says nothing of the work, which is done again; the main thread, which
-    is interrupted as well, cancels what is to be cancelled.
+    On SIGINT polars raises KeyboardInterrupt in all threads that use it, while Python raises it
+    only in the main thread (documentation of signal). The main thread is interrupted as well and
+    decides what is cancelled; the work of the other threads is repeated.
     """
 
     @wraps(function)

@@ -1,12 +1,13 @@
-"""What an option's symbol says, as columns."""
+"""The parts of option symbols as columns."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ..market.option_symbols import PREFIX, STRIKE_UNITS, SYMBOL_PATTERN, TAIL
 
 if TYPE_CHECKING:
+    import pandas as pd
     import polars as pl
 
 Frame = TypeVar("Frame")
@@ -15,7 +16,7 @@ FIELDS = ("root", "expiry", "option_type", "strike")
 
 
 def with_option_fields(frame: Frame) -> Frame:
-    """Add what the symbols in the column ``ticker`` say, read from the right.
+    """Add the parts of the option symbols in the column ``ticker`` as columns.
 
     Parameters
     ----------
@@ -25,14 +26,14 @@ def with_option_fields(frame: Frame) -> Frame:
     Returns
     -------
     polars.DataFrame, polars.LazyFrame or pandas.DataFrame
-        The same rows with the columns ``root`` (``"SPY"``), ``expiry`` (a date), ``option_type``
-        (``"call"`` or ``"put"``) and ``strike`` (dollars) besides; all four are null where a
-        ticker is no option.
+        The same rows with the additional columns ``root`` (``"SPY"``), ``expiry`` (a date),
+        ``option_type`` (``"call"`` or ``"put"``) and ``strike`` (dollars); all four are null where
+        the ticker is not an option.
 
     Raises
     ------
     ValueError
-        If there is no column ``ticker``, or it is no frame.
+        If there is no column ``ticker``, or ``frame`` is not a frame.
 
     Examples
     --------
@@ -42,29 +43,32 @@ def with_option_fields(frame: Frame) -> Frame:
     """
     import polars as pl
 
-    given: Any = frame
-    if isinstance(given, (pl.DataFrame, pl.LazyFrame)):
-        _check(given.collect_schema().names())
-        return given.with_columns(option_fields())  # type: ignore[return-value]
-    if not hasattr(given, "assign"):
-        raise ValueError(f"frame={type(frame).__name__} is neither a polars nor a pandas frame")
-    _check(list(given.columns))
-    tickers = pl.Series("ticker", given["ticker"].astype(object).tolist(), dtype=pl.String)
-    fields = tickers.to_frame().select(option_fields()).to_pandas().set_axis(given.index)
-    assigned: Frame = given.assign(**{name: fields[name] for name in FIELDS})
-    return assigned
+    if isinstance(frame, (pl.DataFrame, pl.LazyFrame)):
+        _require_ticker(frame.collect_schema().names())
+        return frame.with_columns(option_fields())  # type: ignore[return-value]
+    if not hasattr(frame, "assign"):
+        raise ValueError(
+            f"frame={type(frame).__name__} is neither a polars nor a pandas frame; pass one"
+        )
+    # By its attributes, as pandas need not be installed.
+    pandas_frame: pd.DataFrame = frame  # type: ignore[assignment]
+    _require_ticker(list(pandas_frame.columns))
+    tickers = pl.Series("ticker", pandas_frame["ticker"].astype(object).tolist(), dtype=pl.String)
+    fields = tickers.to_frame().select(option_fields()).to_pandas().set_axis(pandas_frame.index)
+    return pandas_frame.assign(**{name: fields[name] for name in FIELDS})  # type: ignore[return-value]
 
 
-def _check(columns: list[str]) -> None:
+def _require_ticker(columns: list[str]) -> None:
     if "ticker" not in columns:
         raise ValueError(f"frame has no column 'ticker'; it has {', '.join(columns)}")
 
 
 def option_fields() -> list[pl.Expr]:
-    """The four columns, of the column ``ticker``."""
+    """Expressions of the four columns, computed from the column ``ticker``."""
     import polars as pl
 
     ticker = pl.col("ticker")
+    # With strict=False a date that does not exist (240230) gives null, not an error.
     expiry = (pl.lit("20") + ticker.str.slice(-TAIL, 6)).str.to_date("%Y%m%d", strict=False)
     is_option = ticker.str.contains(f"^{SYMBOL_PATTERN}$") & expiry.is_not_null()
     fields = {

@@ -1,4 +1,4 @@
-"""One day's file in, one typed polars frame out; exact, or an error that names the line."""
+"""Reading a day's file into a typed polars frame: exactly, or with an error that names the line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ..errors import SchemaError
 from ..market.columns import ColumnType
 from ..market.data_types import DataType
-from .decode import PARSE_BYTES, SEARCH_BYTES, Chunks, header_and_rows, whole_lines
+from .decode import PARSE_BYTES, SEARCH_BYTES, Chunks, complete_lines, header_and_rows
 from .header import BoundHeader, bind_header, check_columns, locate_error
 from .selection import Selection
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _BLOCKS_AT_ONCE = 8
-"""Blocks for one call of polars. Measured on 21 days of minutes: with more, their memory is given
-back and had anew each time, which cost a second of the system's; fewer keep less than two cores
-busy."""
+"""Blocks for one call of polars. With more, their memory is returned to the system and allocated
+again each time, which cost 1 s of system time; with fewer, less than two cores are busy (measured
+on 21 days of minute bars)."""
 
 
 def read_day(
@@ -34,43 +34,42 @@ def read_day(
 ) -> pl.DataFrame:
     """Read one day's file.
 
-    It is never in memory unpacked as a whole, but for the rows that are wanted.
+    The decompressed file is never in memory as a whole, only the selected rows are.
 
     Parameters
     ----------
     chunks
-        Gives the file as stored: gzip, or plain CSV. Called again where something is at fault.
+        Returns the file as stored: gzip, or plain CSV. Called again to locate an error.
     data_type
-        What it holds. Columns are bound by name, never by position or by looking at values.
+        The file's data type. Columns are bound by name, never by position or values.
     key
-        Its key, for messages; a key that ends in ``.gz`` must be gzip.
+        The file's key, for messages; a file whose key ends in ``.gz`` must be gzip.
     selection
-        Keep only rows with these tickers. The other rows are not parsed where that can be told
-        from the text.
+        Return only rows with these tickers. If possible, the other rows are not parsed.
     columns
-        Keep only these columns, in this order.
-    max_unpacked_bytes
-        As `flatnb.download.gzip_stream.decompress_stream` takes it.
+        Return only these columns, in this order.
+    max_decompressed_bytes
+        As in `flatnb.download.gzip_stream.decompress_stream`.
 
     Returns
     -------
     polars.DataFrame
-        Rows in file order. Timestamps are ``Datetime("ns", "UTC")``; a column that the data type
-        does not know comes last, as strings.
+        Rows in the order of the file. Timestamps are ``Datetime("ns", "UTC")``; columns that are
+        not in the data type are last, as strings.
 
     Raises
     ------
-    GzipFault
+    GzipError
         If the gzip is damaged.
     SchemaError
-        If the CSV is not what the data type says: the header, the number of fields in a row
-        that is parsed, or a cell of the columns that are read.
+        If the CSV does not match the data type: the header, the number of fields in a parsed row,
+        or a cell in one of the columns.
     ValueError
         If ``columns`` names one that the file does not have.
     """
     import polars as pl
 
-    def read(in_text: bool) -> pl.DataFrame:
+    def read(prefilter: bool) -> pl.DataFrame:
         pieces = read_pieces(
             chunks(),
             data_type,
@@ -78,17 +77,18 @@ def read_day(
             selection=selection,
             columns=columns,
             max_decompressed_bytes=max_decompressed_bytes,
-            in_text=in_text,
+            prefilter=prefilter,
         )
+        # Without rechunk, which would copy the whole frame and double the peak of memory.
         return pl.concat(pieces, rechunk=False)
 
     if selection is None:
-        return read(in_text=False)
+        return read(prefilter=False)
     try:
-        return read(in_text=True)
+        return read(prefilter=True)
     except SchemaError:
-        # Whatever is odd about the few rows, the whole file tells better, with its line.
-        return read(in_text=False)
+        # The line numbers of the prefiltered rows are not those of the file.
+        return read(prefilter=False)
 
 
 def read_pieces(
@@ -99,23 +99,23 @@ def read_pieces(
     selection: Selection | None,
     columns: Sequence[str] | None,
     max_decompressed_bytes: int | None,
-    in_text: bool,
+    prefilter: bool,
 ) -> Iterator[pl.DataFrame]:
-    """As `read_day`, in at least one frame, of some 32 MB of text each.
+    """As `read_day`, but in one or more frames of about 32 MB of text each.
 
-    Only when the last one has been taken is the file verified. ``in_text``: whether to look for
-    the selected rows in the text, and to parse no others.
+    The file is verified only when the iterator is exhausted. ``prefilter``: whether to search the
+    text for the selected rows, and to parse only those.
     """
-    block_bytes = SEARCH_BYTES if in_text else PARSE_BYTES
+    block_bytes = SEARCH_BYTES if prefilter else PARSE_BYTES
     header, rows = header_and_rows(chunks, key, max_decompressed_bytes, block_bytes)
     reader = _Reader(bind_header(header, data_type, key), key, selection, columns)
-    if in_text and selection is not None and selection.can_prefilter(header):
-        rows = whole_lines(selection.prefilter(rows), PARSE_BYTES)
+    if prefilter and selection is not None and selection.can_prefilter(header):
+        rows = complete_lines(selection.prefilter(rows), PARSE_BYTES)
     yield from reader.pieces(rows)
 
 
 def empty_day(data_type: DataType, *, columns: Sequence[str] | None = None) -> pl.DataFrame:
-    """What `read_day` gives for a file without rows."""
+    """The frame that `read_day` returns for a file without rows."""
     binding = BoundHeader(dict(data_type.columns), tuple(data_type.columns))
     return next(_Reader(binding, "", None, columns).pieces(()))
 
@@ -137,11 +137,12 @@ def select(
 
 
 class _Reader:
-    """Parses the rows of one file and proves that none was bent to fit.
+    """Parses the rows of one file and verifies that polars changed none of them.
 
-    polars fills a short row with nulls and takes a NUL for a character. So a null tells of a short
-    row if the row's last column is among the parsed; where that may be empty, the commas tell.
-    Where not all columns are parsed, polars does not see a long row: the commas tell of it.
+    polars fills a short row with nulls and accepts a NUL as a character. So a null in the last
+    column shows a short row, if that column is parsed; if its cells may be empty, the number of
+    commas shows it. If only some columns are parsed, polars does not notice a long row: then, too,
+    the number of commas shows it.
     """
 
     def __init__(
@@ -155,13 +156,13 @@ class _Reader:
         self._key = key
         self._selection = selection
         self._selected = binding.select(columns)
-        self._lines = 1
+        self._lines = 1  # the header
 
     def pieces(self, rows: Iterable[bytes]) -> Iterator[pl.DataFrame]:
-        """Read blocks of whole lines; at least one frame, be it empty."""
-        return (self._narrow(self._parse(blocks)) for blocks in by_many(rows, _BLOCKS_AT_ONCE))
+        """Parse blocks of complete lines; at least one frame, which may be empty."""
+        return (self._select(self._parse(blocks)) for blocks in batches(rows, _BLOCKS_AT_ONCE))
 
-    def _narrow(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def _select(self, frame: pl.DataFrame) -> pl.DataFrame:
         import polars as pl
 
         absent = _dtypes(self._binding.absent)
@@ -170,6 +171,7 @@ class _Reader:
             frame = self._selection.apply(frame)
         frame = frame.select(self._selected)
         columns = self._binding.columns | self._binding.absent
+        # polars' CSV reader does not parse integers as Datetime.
         times = [name for name in frame.columns if columns[name] == "timestamp"]
         return frame.with_columns(pl.col(times).cast(pl.Datetime("ns", "UTC")))
 
@@ -179,17 +181,20 @@ class _Reader:
         binding = self._binding
         names = list(binding.columns)
         lines = sum(map(_line_count, blocks))
+        # The last column is always parsed, as its nulls show short rows.
         parsed = {*self._selected, names[-1]} - set(binding.absent)
         parsed |= {"ticker"} if self._selection else set()
         if names[-1] in binding.nullable or any(b'"' in block for block in blocks):
-            # A quoted comma separates nothing, so commas tell nothing; and a row whose last cell
-            # may be empty is compared with the others in its commas, so none may be long.
+            # All columns, so that polars itself rejects long rows: the number of commas shows no
+            # long row if there are quoted commas, and no short row if there might be long ones.
             parsed = set(names)
         elif len(parsed) < len(names):
             commas = sum(block.count(b",") for block in blocks)
             if commas > (len(names) - 1) * lines:
-                raise self._locate(blocks, "it holds rows with too many fields")
+                raise self._locate(blocks, "it has rows with too many fields")
         try:
+            # With a schema polars infers no types from values, and without null_values only empty
+            # cells are null: the tickers NA and NULL remain strings.
             frame = pl.read_csv(
                 blocks,
                 has_header=False,
@@ -200,10 +205,11 @@ class _Reader:
             )
         except pl.exceptions.PolarsError as error:
             raise self._locate(blocks, f"polars: {error}") from error
+        # Different if a cell contains a line break, or if a line is empty.
         if frame.height != lines:
             raise self._locate(blocks, f"{frame.height} rows were read from {lines} lines")
         if any(b"\0" in block for block in blocks):
-            raise self._locate(blocks, "it holds NUL bytes")
+            raise self._locate(blocks, "it contains NUL bytes")
         if reason := self._error_in(frame, blocks, lines):
             raise self._locate(blocks, reason)
         self._lines += lines
@@ -216,24 +222,25 @@ class _Reader:
         binding = self._binding
         known = frame.select(pl.col(name for name in frame.columns if name in binding.known))
         if any(column.null_count() for column in known if column.name not in binding.nullable):
-            return "it holds empty cells or short rows"
+            return "it has empty cells or short rows"
         last = frame[frame.columns[-1]]
         if last.name in binding.nullable and last.null_count():
             separators = (len(binding.columns) - 1) * lines
             if sum(map(_separators, blocks)) != separators:
-                return f"it holds rows with fewer than {len(binding.columns)} fields"
-        # What is not finite makes the sum so, which is the quicker to tell.
+                return f"it has rows with fewer than {len(binding.columns)} fields"
+        # A cell that is not finite makes the sum not finite, which is faster to check. A finite
+        # column can overflow, so the cells are checked then.
         for total in known.select(cs.float().sum()):
             if not total.is_finite().all() and not known[total.name].is_finite().all():
-                return "it holds numbers that are not finite"
+                return "it has numbers that are not finite"
         return None
 
     def _locate(self, blocks: list[bytes], reason: str) -> SchemaError:
         return locate_error(blocks, self._binding, self._key, reason, lines_before=self._lines)
 
 
-def by_many(items: Iterable[T], count: int) -> Iterator[list[T]]:
-    """The items in lists of so many; at least one, be it empty."""
+def batches(items: Iterable[T], count: int) -> Iterator[list[T]]:
+    """The items in lists of ``count``; at least one list, which may be empty."""
     pending: list[T] = []
     for item in items:
         if len(pending) == count:
@@ -245,6 +252,7 @@ def by_many(items: Iterable[T], count: int) -> Iterator[list[T]]:
 
 def _separators(block: bytes) -> int:
     """The commas outside quotes."""
+    # Every second part is outside; a doubled quote within quotes adds an empty part outside.
     return sum(part.count(b",") for part in block.split(b'"')[::2])
 
 
@@ -252,7 +260,7 @@ def _line_count(block: bytes) -> int:
     import numpy as np
     import polars as pl
 
-    # A fraction of the time of bytes.count, and other threads have the interpreter meanwhile.
+    # A fraction of the time of bytes.count (measured), and it releases the GIL.
     breaks = int((pl.Series(np.frombuffer(block, np.uint8)) == ord("\n")).sum())
     return breaks + (not block.endswith(b"\n"))
 

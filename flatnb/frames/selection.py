@@ -1,9 +1,9 @@
-"""Which tickers are wanted, and their rows found in a file's text without parsing the others.
+"""The selection of tickers, and the search for their rows in a file's text before parsing.
 
-No order of the rows is trusted: the beginning of every line is looked at. All tickers are looked
-for at once, by the automaton behind polars' ``find_many``. Measured on a day of 1.9M rows: 36 ms
-for three tickers as for thirty, 50 ms for a thousand, and unlike Python's regular expressions (62
-to 360 ms) it leaves other threads the interpreter.
+The search does not rely on any order of the rows: it compares the beginning of every line. It
+searches for all tickers at the same time, with the Aho-Corasick automaton of polars' ``find_many``.
+Measured on a day of 1.9M rows: 36 ms for three or thirty tickers, 50 ms for a thousand; Python's
+regular expressions take 62 to 360 ms, and unlike polars they do not release the GIL.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ if TYPE_CHECKING:
 
 _CONTRACT = re.compile(f"{PREFIX}.+{TAIL_PATTERN}")
 
-_MOST = 2000
-"""For more, parsing all rows is as quick."""
+_MAX_SYMBOLS = 2000
+"""With more, parsing all rows is as fast (measured)."""
 
-_AT_ONCE = 8
+_BLOCKS_AT_ONCE = 8
 """Blocks for one call of polars."""
 
-_FAR = 2**32 - 1
-"""Places that ``find_many`` cannot tell."""
+_MAX_OFFSET = 2**32 - 1
+"""Limit of the positions in ``find_many``, which are UInt32."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The wanted tickers of a load.
+    """The tickers to load.
 
     Attributes
     ----------
     symbols
-        Tickers, exactly as the vendor writes them.
+        Tickers, exactly as in the vendor's files.
     roots
-        OCC roots of options: ``SPX`` is every contract of SPX and none of SPXW.
+        OCC roots of options: ``SPX`` selects all contracts of SPX and none of SPXW.
     contracts
-        Which contracts among them; without symbols and roots, among all.
+        A filter of the contracts among them; without symbols and roots, among all.
     """
 
     symbols: tuple[str, ...] = ()
@@ -54,88 +54,96 @@ class Selection:
     contracts: ContractFilter | None = None
 
     def expression(self) -> pl.Expr:
-        """The rows that are wanted, as a polars filter."""
+        """A polars expression that is true for the selected rows."""
         if self.contracts is None:
-            return self._named()
-        wanted = self.contracts.expression()
-        return wanted & self._named() if self.symbols or self.roots else wanted
+            return self._ticker_expression()
+        is_selected = self.contracts.expression()
+        if self.symbols or self.roots:
+            return is_selected & self._ticker_expression()
+        return is_selected
 
     def apply(self, frame: FrameT) -> FrameT:
-        """Keep only the wanted rows of a frame or a lazy frame."""
+        """Filter a frame or a lazy frame to the selected rows."""
         return frame.filter(self.expression())
 
-    def _named(self) -> pl.Expr:
+    def _ticker_expression(self) -> pl.Expr:
         import polars as pl
 
         ticker = pl.col("ticker")
-        wanted = ticker.is_in(list(self.symbols))
+        is_selected = ticker.is_in(list(self.symbols))
         for root in self.roots:
-            # The range, of which Parquet's statistics know, spares reading the other row groups.
+            # The range is redundant, but polars can compare it with the statistics of Parquet row
+            # groups, and skip those without a match.
             in_range = (ticker >= f"{PREFIX}{root}0") & (ticker < f"{PREFIX}{root}:")
-            wanted |= in_range & ticker.str.contains(f"^{PREFIX}{re.escape(root)}{TAIL_PATTERN}$")
-        return wanted
+            pattern = f"^{PREFIX}{re.escape(root)}{TAIL_PATTERN}$"
+            is_selected |= in_range & ticker.str.contains(pattern)
+        return is_selected
 
     def not_in(self, tickers: Iterable[str]) -> list[str]:
-        """What is wanted, as a user writes it, and is none of ``tickers``."""
-        there = set(tickers)
-        roots = {ticker[len(PREFIX) : -TAIL] for ticker in there if _CONTRACT.fullmatch(ticker)}
-        return [symbol for symbol in self.symbols if symbol not in there] + [
+        """The symbols and roots, in a user's notation, that match none of ``tickers``."""
+        found = set(tickers)
+        roots = {ticker[len(PREFIX) : -TAIL] for ticker in found if _CONTRACT.fullmatch(ticker)}
+        return [symbol for symbol in self.symbols if symbol not in found] + [
             f"{PREFIX}{root}*" for root in self.roots if root not in roots
         ]
 
     def can_prefilter(self, header: bytes) -> bool:
-        """Whether `prefilter` can be used for a file with this first line."""
+        """Whether `prefilter` is applicable to a file with this first line."""
         return (
             header.startswith(b"ticker,")
-            and 0 < len(self.symbols) + len(self.roots) <= _MOST
+            and 0 < len(self.symbols) + len(self.roots) <= _MAX_SYMBOLS
             and not any(set(symbol) & set('",\r\n') for symbol in self.symbols)
         )
 
     def prefilter(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
-        """The lines that may hold wanted rows, in file order; each row has to be parsed to tell.
+        """The lines that may be selected rows, in file order; parsing has to confirm each of them.
 
         Parameters
         ----------
         blocks
-            Blocks of whole lines. All are taken, so that the file's checksum is verified.
+            Blocks of complete lines. All are consumed, so that the file's checksum is verified.
         """
         blocks = iter(blocks)
-        while some := list(islice(blocks, _AT_ONCE)):
-            plain = [_is_plain(block) for block in some]
-            places = iter(self._places(list(compress(some, plain))))
-            for block, is_plain in zip(some, plain, strict=True):
-                yield self._rows_at(block, next(places)) if is_plain else block
+        while batch := list(islice(blocks, _BLOCKS_AT_ONCE)):
+            plain = [_is_plain(block) for block in batch]
+            offsets = iter(self._find(list(compress(batch, plain))))
+            for block, is_plain in zip(batch, plain, strict=True):
+                yield self._lines_at(block, next(offsets)) if is_plain else block
 
-    def _places(self, blocks: list[bytes]) -> list[list[int]]:
-        """Of each block, the line breaks before wanted rows."""
+    def _find(self, blocks: list[bytes]) -> list[list[int]]:
+        """The offsets in each block of the line breaks before selected rows."""
         import polars as pl
 
+        # Patterns that match at the same line break (roots SPX and SPXW) give one match, as
+        # find_many excludes overlapping ones by default: no line is found twice.
         text = pl.Series(blocks, dtype=pl.Binary).cast(pl.String)
-        return text.str.find_many([f"\n{beginning}" for beginning in self._beginnings]).to_list()
+        return text.str.find_many([f"\n{prefix}" for prefix in self._prefixes]).to_list()
 
-    def _rows_at(self, block: bytes, breaks: list[int]) -> bytes:
-        starts = [place + 1 for place in breaks]
-        if block.startswith(self._encoded):
+    def _lines_at(self, block: bytes, breaks: list[int]) -> bytes:
+        starts = [offset + 1 for offset in breaks]
+        # No line break precedes the first line of a block.
+        if block.startswith(self._encoded_prefixes):
             starts.insert(0, 0)
         return b"".join(
             [block[start : block.find(b"\n", start) + 1 or len(block)] for start in starts]
         )
 
     @cached_property
-    def _beginnings(self) -> list[str]:
+    def _prefixes(self) -> list[str]:
         return [f"{symbol}," for symbol in self.symbols] + [PREFIX + root for root in self.roots]
 
     @cached_property
-    def _encoded(self) -> tuple[bytes, ...]:
-        return tuple(beginning.encode() for beginning in self._beginnings)
+    def _encoded_prefixes(self) -> tuple[bytes, ...]:
+        return tuple(prefix.encode() for prefix in self._prefixes)
 
 
 def _is_plain(block: bytes) -> bool:
-    """Whether the bytes between line breaks are the rows, and their beginnings the tickers."""
-    if b"\0" in block or len(block) >= _FAR or not (block.isascii() or _is_utf8(block)):
+    """Whether each line is a row that begins with its ticker, unquoted and in UTF-8."""
+    if b"\0" in block or len(block) >= _MAX_OFFSET or not (block.isascii() or _is_utf8(block)):
         return False
     if b'"' not in block:
         return True
+    # Quotes in pairs, none at the beginning of a line, and no line break between two of a pair.
     inside = block.split(b'"')[1::2]
     return (
         block.count(b'"') % 2 == 0
@@ -158,32 +166,32 @@ def parse_symbols(
     underlyings: Sequence[str] | None,
     contracts: ContractFilter | None = None,
 ) -> Selection | None:
-    """What a user asks for; None for everything.
+    """Parse a user's arguments; None if all rows are selected.
 
     Parameters
     ----------
     symbols
-        Tickers; ``"O:SPY*"`` is every contract with the OCC root SPY.
+        Tickers; ``"O:SPY*"`` selects all contracts with the OCC root SPY.
     underlyings
         OCC roots.
     contracts
-        Which contracts among them.
+        A filter of the contracts among them.
 
     Raises
     ------
     ValueError
-        If a ``*`` stands for anything else.
+        If a ``*`` is used otherwise.
     """
     if symbols is None and underlyings is None:
         return Selection(contracts=contracts) if contracts else None
     exact = [symbol for symbol in symbols or () if not symbol.endswith("*")]
-    roots = [symbol for symbol in symbols or () if symbol.endswith("*")]
-    for symbol in roots:
+    wildcards = [symbol for symbol in symbols or () if symbol.endswith("*")]
+    for symbol in wildcards:
         if not re.fullmatch(r"O:[^*:]+\*", symbol):
             raise ValueError(
-                f"symbols holds {symbol!r}: a * stands only for all contracts of one OCC root, "
+                f"symbols contains {symbol!r}: use * only for all contracts of one OCC root, "
                 "as in 'O:SPY*'"
             )
-    wanted = [symbol.removeprefix(PREFIX)[:-1] for symbol in roots]
-    wanted += [root.removeprefix(PREFIX) for root in underlyings or ()]
-    return Selection(tuple(exact), tuple(dict.fromkeys(wanted)), contracts)
+    roots = [symbol.removeprefix(PREFIX)[:-1] for symbol in wildcards]
+    roots += [root.removeprefix(PREFIX) for root in underlyings or ()]
+    return Selection(tuple(exact), tuple(dict.fromkeys(roots)), contracts)

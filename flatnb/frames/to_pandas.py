@@ -1,4 +1,4 @@
-"""polars → pandas, with dtypes that mean the same."""
+"""Conversion of polars frames to pandas, with equivalent dtypes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ FrameKind = Literal["polars", "pandas"]
 
 
 def check_frame_kind(frame: str) -> None:
-    """Refuse an unknown kind, and pandas where it is not installed, before anything is loaded.
+    """Raise an error for an unknown kind, or for pandas if it is not installed, before loading.
 
     Raises
     ------
     ValueError
         If ``frame`` is neither ``"polars"`` nor ``"pandas"``.
     ImportError
-        If pandas or pyarrow are not installed.
+        If pandas or pyarrow is not installed.
     """
     if frame not in ("polars", "pandas"):
         raise ValueError(f"frame={frame!r} is unknown; choose 'polars' or 'pandas'")
@@ -36,16 +36,16 @@ def check_frame_kind(frame: str) -> None:
 def to_pandas(frame: pl.DataFrame) -> pd.DataFrame:
     """The same columns and rows in pandas.
 
-    Strings become pandas' string dtype (so the ticker ``NA`` stays a ticker), floats float64,
-    whole numbers int64 (``Int64`` where some are missing), times ``datetime64[ns, …]`` with the
-    same time zone, the date ``datetime64[ms]``.
+    Strings become pandas' string dtype (the ticker ``NA`` is not a missing value), floats float64,
+    integers int64 (``Int64`` if some are null), times ``datetime64[ns, …]`` with the same time
+    zone, the date ``datetime64[ms]``.
     """
     import pandas as pd
 
     result: pd.DataFrame = frame.to_pandas()
     for name, dtype in frame.schema.items():
         if dtype.is_integer() and frame[name].null_count():
-            # By way of float64, as polars goes, whole numbers above 2**53 would be rounded.
+            # polars converts a column with nulls to float64, which rounds integers above 2**53.
             arrow = frame[name].to_arrow()
             result[name] = arrow.to_pandas(types_mapper=lambda _: pd.Int64Dtype())
         elif result[name].dtype == object:  # before pandas 3

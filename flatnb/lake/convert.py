@@ -18,7 +18,7 @@ from ..download.events import Listener
 from ..download.targets import SpillTarget, Target, sync_folder
 from ..errors import SchemaError
 from ..frames.interrupts import retry_on_interrupt
-from ..frames.reader import by_many, read_pieces
+from ..frames.reader import batches, read_pieces
 from .day_task import DayTask, ManifestRow, part_name
 from .storage import storage_at
 
@@ -68,7 +68,7 @@ def _write(
             selection=task.selection,
             columns=task.columns,
             max_decompressed_bytes=max_decompressed_bytes,
-            in_text=in_text,
+            prefilter=in_text,
         )
 
     with _scratch_folder(task) as folder:
@@ -117,7 +117,7 @@ def _write_parts(folder: Path, pieces: Iterator[pl.DataFrame]) -> tuple[tuple[st
         old.unlink()
     columns: tuple[str, ...] = ()
     rows: list[int] = []
-    for some in by_many(pieces, _PIECES_A_FILE):
+    for some in batches(pieces, _PIECES_A_FILE):
         piece = pl.concat(some)
         with (folder / part_name(len(rows))).open("wb") as file:
             piece.write_parquet(file, compression="zstd", row_group_size=_ROWS_PER_GROUP)

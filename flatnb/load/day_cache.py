@@ -1,4 +1,4 @@
-"""One Parquet file per day and data type, bound to the version of the file that it came from."""
+"""The cache of days: one Parquet file per day and data type, with the version of its source."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from .. import html
@@ -30,19 +30,20 @@ if TYPE_CHECKING:
     import polars as pl
 
 SCHEMA_VERSION = "3"
-"""Part of every entry: raised when what `read_day` makes of a file changes."""
+"""Part of every entry; to be increased when the result of `read_day` for a file changes."""
 
-# Measured on a day of 1.8M rows: lz4 with groups of 50,000 rows is quick to write, and a few
-# symbols are read from their groups alone.
+# Measured on a day of 1.8M rows: lz4 with groups of 50,000 rows is fast to write, and selecting a
+# few symbols reads only their groups.
 _ROWS_PER_GROUP = 50_000
 
-# Parquet's own checksums are optional, and polars neither writes nor looks at them: a flipped bit
-# in a page would be another price. The footer has that of the whole file, computed with zeros here.
-_CHECKSUM = b"flatnb-crc32:"
-_UNKNOWN = b"00000000"
+# Parquet's page checksums are optional (PageHeader.crc), and polars neither writes nor verifies
+# them: a flipped bit in a page would be another price. So the metadata in the footer contain the
+# checksum of the whole file, computed with zeros in its place.
+_CHECKSUM_PREFIX = b"flatnb-crc32:"
+_CHECKSUM_PLACEHOLDER = b"00000000"
 
-_LOCKS = 1024
-_LOOK_AGAIN_S = 0.05
+_LOCK_FILES = 1024
+_LOCK_POLL_S = 0.05
 
 
 def cache_root(cache: bool | str | os.PathLike[str]) -> Path | None:
@@ -72,36 +73,37 @@ def cache_root(cache: bool | str | os.PathLike[str]) -> Path | None:
 def cache_folder(root: Path, endpoint_url: str, bucket: str) -> Path:
     """Where the days of one bucket are cached.
 
-    Days of different services never mix: host, port and bucket are part of the path.
+    Host, port and bucket are part of the path, so that days of different services are not mixed.
     """
+    # A port is separated by ":", which is not allowed in Windows' file names.
     host = re.sub(r"[^0-9A-Za-z.-]", "_", urlsplit(endpoint_url).netloc)
     return root / host / bucket
 
 
 class DayCache:
-    """The days that were loaded before.
+    """The cached days of one bucket.
 
-    Safe with several processes at once: an entry is written to a temporary file and renamed, and
-    `exclusive` keeps two processes from doing the same work. Each entry is compared with its
-    checksum when it is first used. Files of others in the folder are not touched.
+    Safe for use by several processes: an entry is written to a temporary file and renamed, and
+    `exclusive` prevents two processes from loading the same day. The checksum of an entry is
+    verified when it is first used. Other files in the folder are never changed.
 
     Parameters
     ----------
     folder
-        Created when the first day is stored.
+        It is created when the first day is stored.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._sound: dict[Path, tuple[int, int, int]] = {}
+        self._verified: dict[Path, tuple[int, int, int]] = {}
 
     def version(self, key: str, columns: str) -> ObjectVersion | None:
-        """The version that is here of a file; None if there is none, or it cannot be used.
+        """The cached version of a file; None if there is none, or it cannot be used.
 
         Parameters
         ----------
         columns
-            The `DataType.fingerprint` that it must have been read with.
+            The `DataType.fingerprint` with which it must have been read.
         """
         metadata = _metadata(self._path(key))
         rules = SCHEMA_VERSION, key, columns
@@ -110,25 +112,26 @@ class DayCache:
         return ObjectVersion(int(metadata["flatnb.size_bytes"]), metadata["flatnb.etag"])
 
     def note(self, key: str) -> str:
-        """What is odd about a day that is here."""
-        return str(_metadata(self._path(key)).get("flatnb.note", ""))
+        """The note on the quality of a cached day; empty if there is none."""
+        return _metadata(self._path(key)).get("flatnb.note", "")
 
     def read(
         self, key: str, selection: Selection | None, columns: Sequence[str] | None
     ) -> pl.DataFrame | None:
-        """What `read_day` would give; None if the entry is gone or damaged.
+        """The result of `read_day`, from the cache; None if the entry is missing or damaged.
 
         Raises
         ------
         ValueError
-            If ``columns`` names one that the file does not have.
+            If ``columns`` contains one that the file does not have.
         """
         import polars as pl
 
         try:
             path = self._path(key)
-            if not self._is_sound(path):
+            if not self._is_intact(path):
                 return None
+            # Without glob, as a folder's name may contain [ or *.
             lazy = pl.scan_parquet(path, glob=False)
             names = lazy.collect_schema().names()
             check_columns(columns, names)
@@ -141,17 +144,17 @@ class DayCache:
     def store(
         self, key: str, version: ObjectVersion, frame: pl.DataFrame, *, columns: str, note: str = ""
     ) -> None:
-        """Keep what `read_day` made of a whole file, with a note on it.
+        """Store the result of `read_day` for a whole file, with a note on its quality.
 
         Parameters
         ----------
         columns
-            The `DataType.fingerprint` that it was read with.
+            The `DataType.fingerprint` with which it was read.
 
         Raises
         ------
         OSError
-            If it cannot be written; an older entry is still there.
+            If it cannot be written; an older entry then remains.
         """
         path = self._path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -167,39 +170,40 @@ class DayCache:
                 "flatnb.etag": version.etag,
                 "flatnb.size_bytes": str(version.size_bytes),
                 "flatnb.note": note,
-                "flatnb.checksum": (_CHECKSUM + _UNKNOWN).decode(),
+                "flatnb.checksum": (_CHECKSUM_PREFIX + _CHECKSUM_PLACEHOLDER).decode(),
             },
         )
-        sealed = _seal(buffer)
+        content = _with_checksum(buffer)
         part = PartFile(path)
         try:
-            part.write(0, sealed)
+            part.write(0, content)
             part.commit()
         finally:
             part.abort()
 
     @contextlib.asynccontextmanager
-    async def exclusive(self, key: str, patience_s: float) -> AsyncIterator[bool]:
-        """Bring a day while no other process of this machine does, or at least not for long.
+    async def exclusive(self, key: str, timeout_s: float) -> AsyncIterator[bool]:
+        """Hold the lock of a day, so that other processes of this machine do not load it as well.
 
-        What is in the cache does not depend on it, as entries are put in place whole. It spares
-        downloading a day twice; so where locks cannot be had, the day is brought without one.
+        The lock only avoids downloading a day twice; entries are consistent without it, as they are
+        renamed into place. So after the time-out, or if the file system does not support locks, the
+        context is entered without the lock.
 
         Parameters
         ----------
-        patience_s
+        timeout_s
             How many seconds to wait for another process.
 
         Yields
         ------
         bool
-            Whether another was waited for: the day may be here by now.
+            Whether another process held the lock: then the day may be cached by now.
         """
         import filelock
 
-        path = self.folder / ".locks" / f"{zlib.crc32(key.encode()) % _LOCKS:03x}.lock"
+        path = self.folder / ".locks" / f"{zlib.crc32(key.encode()) % _LOCK_FILES:03x}.lock"
         lock = filelock.FileLock(path, thread_local=False)
-        give_up_at = time.monotonic() + patience_s
+        give_up_at = time.monotonic() + timeout_s
         waited = False
         while True:
             try:
@@ -208,9 +212,10 @@ class DayCache:
             except filelock.Timeout:
                 if time.monotonic() < give_up_at:
                     waited = True
-                    await asyncio.sleep(_LOOK_AGAIN_S)
+                    await asyncio.sleep(_LOCK_POLL_S)
                     continue
             except (OSError, NotImplementedError):
+                # A read-only folder, or a file system without locks (filelock raises the latter).
                 pass
             break
         try:
@@ -220,15 +225,15 @@ class DayCache:
 
     @property
     def size_bytes(self) -> int:
-        """Size of all entries."""
+        """Size of all entries, in bytes."""
         return sum(path.stat().st_size for path in self._entries())
 
     def __len__(self) -> int:
-        """How many days there are, over all data types."""
+        """Number of cached days of all data types."""
         return sum(1 for _ in self._entries())
 
     def days(self, data_type: str) -> list[date]:
-        """The days of a data type that are here, in ascending order.
+        """The cached days of a data type, in ascending order.
 
         Raises
         ------
@@ -243,24 +248,24 @@ class DayCache:
         start: DateLike | None = None,
         end: DateLike | None = None,
     ) -> int:
-        """Remove entries, and nothing else.
+        """Remove entries; other files in the folder remain.
 
         Parameters
         ----------
         data_type
-            None: those of all.
+            The data type whose entries are removed; None: all.
         start, end
             The days to remove, both inclusive; None: from the first, to the last.
 
         Returns
         -------
         int
-            How many there were.
+            Number of removed entries.
 
         Raises
         ------
         ValueError
-            If an argument is wrong.
+            If an argument is invalid.
         """
         first = date.min if start is None else as_date(start, "start")
         last = date.max if end is None else as_date(end, "end")
@@ -269,6 +274,7 @@ class DayCache:
             for path in self._entries(data_type)
             if (day := _day_of(path)) and first <= day <= last
         ]
+        # Lock files belong to days of all data types, so they are removed only with all entries.
         locks = (self.folder / ".locks").glob("*.lock") if data_type is None else ()
         for path in (*entries, *locks):
             path.unlink(missing_ok=True)
@@ -289,7 +295,7 @@ class DayCache:
             for name, days in sizes.items()
         ]
         columns = ("data type", "days", "first", "last", "size")
-        return html.table("Days on disk", rows, columns, note=str(self.folder))
+        return html.table("Cached days", rows, columns, note=str(self.folder))
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key.removesuffix('.gz').removesuffix('.csv')}.parquet"
@@ -310,14 +316,14 @@ class DayCache:
             if "flatnb.key" in _metadata(path):
                 yield path
 
-    def _is_sound(self, path: Path) -> bool:
-        """Whether the entry is what was stored, bit for bit; looked at once as long as it stays."""
-        found = path.stat()
-        state = (found.st_ino, found.st_mtime_ns, found.st_size)
-        if self._sound.get(path) != state:
-            if not _has_its_checksum(path):
+    def _is_intact(self, path: Path) -> bool:
+        """Whether the checksum of the entry is right; verified again only if the file changed."""
+        stat = path.stat()
+        state = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        if self._verified.get(path) != state:
+            if not _checksum_matches(path):
                 return False
-            self._sound[path] = state
+            self._verified[path] = state
         return True
 
 
@@ -328,25 +334,28 @@ def _day_of(path: Path) -> date | None:
         return None
 
 
-def _seal(buffer: io.BytesIO) -> memoryview:
-    """Put the checksum in."""
-    sealed = buffer.getbuffer()
-    start = buffer.getvalue().rindex(_CHECKSUM + _UNKNOWN) + len(_CHECKSUM)
-    sealed[start : start + len(_UNKNOWN)] = b"%08x" % _crc32(sealed)
-    return sealed
+def _with_checksum(buffer: io.BytesIO) -> memoryview:
+    """The content of the buffer, with its checksum instead of the placeholder."""
+    content = buffer.getbuffer()
+    # The last one, as a column may contain the same text.
+    start = buffer.getvalue().rindex(_CHECKSUM_PREFIX + _CHECKSUM_PLACEHOLDER)
+    start += len(_CHECKSUM_PREFIX)
+    content[start : start + len(_CHECKSUM_PLACEHOLDER)] = b"%08x" % _crc32(content)
+    return content
 
 
-def _has_its_checksum(path: Path) -> bool:
+def _checksum_matches(path: Path) -> bool:
     with path.open("rb") as file:
         try:
             stored = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
         except ValueError:  # an empty file
             return False
         with stored:
-            start = stored.rfind(_CHECKSUM) + len(_CHECKSUM)
-            metadata = stored[start : start + len(_UNKNOWN)]
-            stored[start : start + len(_UNKNOWN)] = _UNKNOWN
-            return metadata == b"%08x" % _crc32(stored)
+            start = stored.rfind(_CHECKSUM_PREFIX) + len(_CHECKSUM_PREFIX)
+            end = start + len(_CHECKSUM_PLACEHOLDER)
+            checksum = stored[start:end]
+            stored[start:end] = _CHECKSUM_PLACEHOLDER  # in a private copy (ACCESS_COPY)
+            return checksum == b"%08x" % _crc32(stored)
 
 
 def _crc32(data: memoryview | mmap.mmap) -> int:
@@ -355,8 +364,8 @@ def _crc32(data: memoryview | mmap.mmap) -> int:
     return isal_zlib.crc32(data)
 
 
-def _metadata(path: Path) -> dict[str, Any]:
-    """The metadata of a Parquet file; empty if it is none."""
+def _metadata(path: Path) -> dict[str, str]:
+    """The metadata of a Parquet file; empty if it is not a Parquet file."""
     import polars as pl
 
     try:

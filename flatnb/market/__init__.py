@@ -1,1 +1,1 @@
-"""What the data mean: data types, trading days, option symbols. Pure: no I/O, no frame library."""
+"""Facts about the data: data types, trading days, option symbols. No I/O, no frame library."""

@@ -1,6 +1,7 @@
-"""Trading days of the US stock exchanges, from the NYSE calendar of the ``holidays`` package.
+"""Trading days of the US stock exchanges, and the current time at the exchange.
 
-Stocks and options have a flat file for each of these days and for no other.
+The days are those of the NYSE calendar in the ``holidays`` package. Stocks and options have a flat
+file for each of these days and for no other.
 """
 
 from __future__ import annotations
@@ -9,57 +10,60 @@ import re
 import zoneinfo
 from datetime import date, datetime, time, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
 
     DateLike: TypeAlias = "str | date | np.datetime64"
 else:
-    DateLike: TypeAlias = Any
+    DateLike: TypeAlias = object
 
 EXCHANGE_TIME_ZONE = "America/New_York"
+EXCHANGE_ZONE = zoneinfo.ZoneInfo(EXCHANGE_TIME_ZONE)
+# The NYSE's core session; on early-close days it ends at 13:00 (nyse.com/markets/hours-calendars).
 REGULAR_OPEN = time(9, 30)
 REGULAR_CLOSE = time(16, 0)
 EARLY_CLOSE = time(13, 0)
 
 
 def exchange_now() -> datetime:
-    """The present time in the exchange's time zone."""
-    return datetime.now(zoneinfo.ZoneInfo(EXCHANGE_TIME_ZONE))
+    """The current time, in the exchange's time zone (New York)."""
+    return datetime.now(EXCHANGE_ZONE)
 
 
 def exchange_today() -> date:
-    """The present day in the exchange's time zone."""
+    """The current date at the exchange (New York)."""
     return exchange_now().date()
 
 
 def as_date(value: DateLike, parameter: str) -> date:
     """A date from a string YYYY-MM-DD, a date, or a pandas or numpy timestamp.
 
-    The time of day of a timestamp is left out; its time zone is not changed.
+    The time of day of a timestamp is dropped; its time zone is not converted.
 
     Raises
     ------
     ValueError
-        If it is anything else, or there is no such day; the message names ``parameter``.
+        If it is anything else, or the day does not exist; the message names ``parameter``.
     """
     wrong = ValueError(
-        f"{parameter}={value!r} is no date; give a string 'YYYY-MM-DD', a datetime.date "
-        "or a pandas or numpy timestamp"
+        f"{parameter}={value!r} is not a valid date; pass a string 'YYYY-MM-DD', a "
+        "datetime.date or a pandas or numpy timestamp"
     )
     if type(value).__name__ == "datetime64":
-        # Only numpy has the class, and its finest units come out of item() as plain integers.
+        # Matched by name, so that numpy need not be imported. In units finer than microseconds
+        # item() returns a plain integer (numpy's datetime documentation).
         value = value.astype("datetime64[D]").item()  # type: ignore[union-attr]
     if isinstance(value, str):
-        # date.fromisoformat takes 20240102 and 2024-W01-2 as well.
+        # Since Python 3.11 date.fromisoformat also accepts 20240102 and 2024-W01-2.
         if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
             raise wrong
         try:
             return date.fromisoformat(value)
         except ValueError as error:
             raise ValueError(f"{parameter}={value!r} does not exist: {error}") from None
-    if not isinstance(value, date) or value != value:  # pandas' NaT is a datetime, unlike itself
+    if not isinstance(value, date) or value != value:  # pandas' NaT is a datetime and != itself
         raise wrong
     return value.date() if isinstance(value, datetime) else value
 
@@ -72,7 +76,7 @@ def as_date_range(
     Raises
     ------
     ValueError
-        If either is no date, or the range runs backwards.
+        If either is not a valid date, or ``start`` is after ``end``.
     """
     first, last = as_date(start, start_name), as_date(end, end_name)
     if first > last:
@@ -85,7 +89,7 @@ def as_date_range(
 def trading_days(start: DateLike, end: DateLike) -> list[date]:
     """The days on which US stocks trade, from ``start`` to ``end``, both inclusive.
 
-    There are none if ``start`` is after ``end``; `as_date_range` is what refuses that.
+    Empty if ``start`` is after ``end``; `as_date_range` raises in that case.
     """
     first, last = as_date(start, "start"), as_date(end, "end")
     days = (first + timedelta(days=n) for n in range((last - first).days + 1))
@@ -136,7 +140,8 @@ def session_close(day: DateLike) -> time:
 def _check_open(day: DateLike) -> None:
     if reason := closure_name(day):
         raise ValueError(
-            f"day={as_date(day, 'day')} is no trading day ({reason}); choose one of trading_days()"
+            f"day={as_date(day, 'day')} is not a trading day ({reason}); choose one of "
+            "trading_days()"
         )
 
 
@@ -144,8 +149,8 @@ def _is_open(day: date) -> bool:
     return day.weekday() < 5 and day not in _closures(day.year)
 
 
-# A year at a time: the package's own look-up adds whole years as they are asked for, in a dict
-# that threads would share.
+# One dict per year, never changed afterwards: the package's own lookup adds years on demand to a
+# dict that is not safe to share between threads.
 @cache
 def _closures(year: int) -> dict[date, str]:
     from holidays import financial_holidays

@@ -1,7 +1,8 @@
-"""The headers of the files, and the type of each column, by its name.
+"""The headers of the files, and the type of each column.
 
-A name means the same in every file, so the type is the name's. Sources: the vendor's documentation
-and genuine rows of 2021 to 2026; columns are bound by name, as their order and number change.
+A column name has the same meaning in every file, so the type follows from the name. Sources: the
+vendor's documentation and genuine rows of 2021 to 2026. Columns are bound by name, as their order
+and number have changed over the years.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ _INTEGERS = frozenset(
         "trf_id",
     }
 )
-# Sizes and volumes of stocks are decimals since 2026-02-23, so they are floats everywhere: a day
-# before and a day after then have the same dtypes.
+# Sizes and volumes of stocks have decimals since 2026-02-23 (fractional shares), so they are floats
+# everywhere: days before and after that date have the same dtypes.
 _NUMBERS = frozenset({"close", "high", "low", "open", "price", "size", "value", "volume"})
 _NUMBER_ENDINGS = ("_price", "_size", "_volume")
 
@@ -102,25 +103,25 @@ HEADERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     market: {kind: tuple(header.split()) for kind, header in kinds.items()}
     for market, kinds in _HEADERS.items()
 }
-"""Asset class → kind of file → all columns that its files have or had."""
+"""Asset class → kind of file → all columns that its files have had at any time."""
 
-FORMER_COLUMNS: Mapping[tuple[str, str], frozenset[str]] = {
-    # The vendor's documentation lists the column, the files of 2026 have none.
+OPTIONAL_COLUMNS: Mapping[tuple[str, str], frozenset[str]] = {
+    # The vendor's documentation lists the column, but the files of 2026 lack it.
     ("options", "trades"): frozenset({"participant_timestamp"}),
     ("futures", "session"): frozenset({"exchange", "settlement_price"}),
     ("futures", "minute"): frozenset({"dollar_volume"}),
     ("futures", "trades"): frozenset({"report_sequence", "conditions"}),
     ("futures", "quotes"): frozenset({"sequence_number", "report_sequence"}),
 }
-"""The columns that some files have and others have not."""
+"""The columns that only some files of the type have."""
 
-MAYBE_EMPTY: Mapping[str, frozenset[str]] = {
+NULLABLE_COLUMNS: Mapping[str, frozenset[str]] = {
     "stocks": frozenset(
         {"conditions", "correction", "id", "indicators", "trf_id", "trf_timestamp"}
     ),
     "options": frozenset({"conditions", "correction"}),
     "crypto": frozenset({"conditions", "id"}),
-    # A quote of a future may have one side only.
+    # A quote of a future may be one-sided.
     "futures": frozenset(
         {
             "settlement_price",

@@ -1,8 +1,8 @@
-"""The registry of data types: where each one lies in the bucket and what its columns are.
+"""The registry of data types: the folder of each in the bucket, its columns and its days.
 
-The facts (roots, folders, headers, first days) are the vendor's documentation and published
-inventories of the live bucket. Only built-in types appear here: mapping a column type to a
-frame library's dtype is `flatnb.frames`' work.
+The facts (roots, folders, headers, first days) are from the vendor's documentation and published
+inventories of the live bucket. No frame library is used here: `flatnb.frames` maps the column types
+to a frame library's dtypes.
 """
 
 from __future__ import annotations
@@ -13,12 +13,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import date
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
-from .columns import COLUMN_TYPES, FORMER_COLUMNS, HEADERS, MAYBE_EMPTY, ColumnType, column_type
+from .columns import (
+    COLUMN_TYPES,
+    HEADERS,
+    NULLABLE_COLUMNS,
+    OPTIONAL_COLUMNS,
+    ColumnType,
+    column_type,
+)
+
+Kind = Literal["daily", "minute", "session", "trades", "quotes", "values", "other"]
+"""What one row is: a bar of a day, minute or session, a trade, a quote or an index value."""
 
 DayRule = Literal["calendar", "listing"]
-"""Where a data type's days come from: the US stock exchanges' calendar, or what the bucket has."""
+"""How the days of a data type are found: the US stock exchanges' calendar, or a bucket listing."""
 
 LIVE_ENDPOINT_URL = "https://files.massive.com"
 """The service's address since 2025-10-30; ``https://files.polygon.io`` is its former name."""
@@ -29,7 +39,7 @@ DOCUMENTED_OPTIONS_ROOT = "us_options"
 OPTIONS_ROOTS = (LIVE_OPTIONS_ROOT, DOCUMENTED_OPTIONS_ROOT)
 
 DOCUMENTED_DATA_TYPES = ("stocks_daily", "stocks_minute", "options_daily", "options_minute")
-"""Those that the documented methods of `S3Catalog` began with."""
+"""The data types that `S3Catalog` has a documented method for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +53,19 @@ class DataType:
     root, folder
         The first two parts of the key, for example ``"us_stocks_sip"`` and ``"day_aggs_v1"``.
     columns
-        Column name → type, in the order of the file's header; empty if nothing is known of them:
-        then a file's own header is taken, and typed by `column_type`.
+        Column name → type, in the order of the file's header. Empty if they are unknown: then each
+        file's own header is used, typed by `column_type`.
     first_day
-        The first day that the bucket may hold.
+        The first day that the bucket may have.
     days
-        Where its days come from.
+        How its days are found.
     optional
         Columns that older or newer files lack.
     nullable
         Columns whose cells may be empty.
+    kind
+        What one row is: ``"daily"``, ``"minute"`` or ``"session"`` bars, ``"trades"``,
+        ``"quotes"``, ``"values"`` or ``"other"``.
     """
 
     name: str
@@ -63,11 +76,13 @@ class DataType:
     days: DayRule = "listing"
     optional: frozenset[str] = frozenset()
     nullable: frozenset[str] = frozenset()
+    kind: Kind = "other"
 
     def __reduce__(self) -> tuple[object, ...]:
-        # A read-only view of a dict does not pickle; a worker must know what was registered here.
-        told = (getattr(self, each.name) for each in fields(self))
-        return _unpickled, tuple(dict(each) if isinstance(each, Mapping) else each for each in told)
+        # MappingProxyType does not pickle. The whole data type is pickled and not its name, as a
+        # worker process has not registered what was registered here.
+        others = {each.name: getattr(self, each.name) for each in fields(self)}
+        return _unpickle, (dict(others.pop("columns")), others)
 
     @property
     def asset_class(self) -> str:
@@ -75,18 +90,13 @@ class DataType:
         return _ASSET_CLASSES.get(self.root, self.root)
 
     @property
-    def kind(self) -> str:
-        """``"daily"``, ``"minute"``, ``"session"``, ``"trades"``, ``"quotes"`` or ``"values"``."""
-        return _KINDS.get(self.folder, "other")
-
-    @property
     def is_options(self) -> bool:
-        """Whether the files hold option contracts (whose root has two spellings)."""
+        """Whether the files hold option contracts (their root has two spellings)."""
         return self.root in OPTIONS_ROOTS
 
     @property
     def fingerprint(self) -> str:
-        """Another one for other columns: what was read by other rules is not mixed with it."""
+        """A checksum of the column rules, so that results of other rules can be told apart."""
         rules = sorted(self.columns.items()), sorted(self.optional), sorted(self.nullable)
         return f"{zlib.crc32(repr(rules).encode()):08x}"
 
@@ -96,10 +106,8 @@ class DataType:
         return tuple(name for name in self.columns if name not in self.optional)
 
 
-def _unpickled(
-    name: str, root: str, folder: str, columns: dict[str, ColumnType], *rest: Any
-) -> DataType:
-    return DataType(name, root, folder, MappingProxyType(columns), *rest)
+def _unpickle(columns: dict[str, ColumnType], others: dict[str, object]) -> DataType:
+    return DataType(columns=MappingProxyType(columns), **others)  # type: ignore[arg-type]
 
 
 _FUTURES_VENUES = ("cbot", "cme", "comex", "nymex")
@@ -123,23 +131,41 @@ _FOLDERS = {
     "quotes": "quotes_v1",
     "values": "values_v1",
 }
-_KINDS = {folder: kind for kind, folder in _FOLDERS.items()}
+_KINDS: dict[str, Kind] = {
+    "day_aggs": "daily",
+    "minute_aggs": "minute",
+    "session_aggs": "session",
+    "trades": "trades",
+    "quotes": "quotes",
+    "values": "values",
+}
+# Of the vendor's documentation, for each asset class or data type.
 _FIRST_DAYS = {
     "stocks": date(2003, 9, 10),
     "options": date(2014, 6, 2),
     "options_quotes": date(2022, 3, 7),
     "indices": date(2023, 2, 14),
     "forex": date(2009, 9, 25),
-    "crypto": date(2010, 1, 1),  # the year is published, the day is not
+    "crypto": date(2010, 1, 1),  # only the year is documented
     "futures": date(2017, 4, 3),
 }
+
+
+def kind_of_folder(folder: str) -> Kind:
+    """The kind of data in a folder of the bucket, by the folder's name without its version.
+
+    Examples
+    --------
+    >>> [kind_of_folder(folder) for folder in ("day_aggs_v1", "trades_v2", "news_v1")]
+    ['daily', 'trades', 'other']
+    """
+    return _KINDS.get(re.sub(r"_v\d+$", "", folder, flags=re.ASCII), "other")
 
 
 def _known_types() -> Iterable[DataType]:
     for root, market in _ASSET_CLASSES.items():
         for kind, header in HEADERS[market].items():
             name = f"{_PREFIXES[root]}_{kind}"
-            former = FORMER_COLUMNS.get((market, kind), frozenset())
             yield DataType(
                 name,
                 root,
@@ -147,8 +173,9 @@ def _known_types() -> Iterable[DataType]:
                 MappingProxyType({column: column_type(column) for column in header}),
                 _FIRST_DAYS.get(name, _FIRST_DAYS[market]),
                 "calendar" if market in ("stocks", "options") else "listing",
-                former,
-                MAYBE_EMPTY.get(market, frozenset()) & frozenset(header),
+                OPTIONAL_COLUMNS.get((market, kind), frozenset()),
+                NULLABLE_COLUMNS.get(market, frozenset()) & frozenset(header),
+                kind_of_folder(_FOLDERS[kind]),
             )
 
 
@@ -157,8 +184,9 @@ _BUILT_IN = frozenset(_REGISTRY)
 _BY_FOLDER = {(known.root, known.folder): known for known in _REGISTRY.values()}
 
 DATA_TYPES: Mapping[str, DataType] = MappingProxyType(_REGISTRY)
-"""Name → data type, of all that are known; `register_data_type` adds to them."""
+"""Name → data type, of all registered ones; `register_data_type` adds to them."""
 
+# Ends in a letter or digit, which excludes "." and "..".
 _WORD = r"[A-Za-z0-9_.-]*[A-Za-z0-9]"
 _FOLDER_NAME = re.compile(rf"({_WORD})/({_WORD})", re.ASCII)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
@@ -167,13 +195,13 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 def get_data_type(name: str) -> DataType:
     """Look a data type up by name, or by ``"root/folder"`` as in the bucket.
 
-    A folder that nobody registered is taken as it is: its days come from listing, and its
-    columns from each file's header, typed by `column_type`.
+    A folder that is not registered becomes a data type of its own: its days are found by listing,
+    and its columns are those of each file's header, typed by `column_type`.
 
     Raises
     ------
     ValueError
-        If there is no such data type; the message lists those there are.
+        If the data type is unknown; the message lists the known ones.
     """
     if isinstance(name, str):
         if name in _REGISTRY:
@@ -188,12 +216,19 @@ def get_data_type(name: str) -> DataType:
 
 
 def find_data_type(root: str, folder: str) -> DataType | None:
-    """The registered data type that lies in these folders, under either root of options."""
+    """The registered data type of a folder; for options, under either root. None if unknown."""
     return _BY_FOLDER.get((LIVE_OPTIONS_ROOT if root in OPTIONS_ROOTS else root, folder))
 
 
 def _unregistered(root: str, folder: str) -> DataType:
-    return DataType(f"{root}/{folder}", root, folder, MappingProxyType({}), date.min)
+    return DataType(
+        f"{root}/{folder}",
+        root,
+        folder,
+        MappingProxyType({}),
+        date.min,
+        kind=kind_of_folder(folder),
+    )
 
 
 Columns: TypeAlias = "Mapping[str, ColumnType] | Iterable[str]"
@@ -209,10 +244,11 @@ def register_data_type(
     days: DayRule = "listing",
     optional: Iterable[str] = (),
     nullable: Iterable[str] = (),
+    kind: Kind | None = None,
 ) -> DataType:
-    """Make a folder of the bucket a data type with a name, for this process.
+    """Give a folder of the bucket a name and column types, for this process.
 
-    Registering the same again changes nothing.
+    Registering the same data type again changes nothing.
 
     Parameters
     ----------
@@ -222,27 +258,37 @@ def register_data_type(
         The first two parts of its keys.
     columns
         Name → type (``"string"``, ``"int64"``, ``"float64"`` or ``"timestamp"``), or names, which
-        are typed by `column_type`. Without any, each file's own header is taken.
+        are typed by `column_type`. If empty, each file's own header is used.
     first_day
-        The first day that the bucket may hold.
+        The first day that the bucket may have.
     days
-        ``"calendar"`` if it has a file for each trading day of the US stock exchanges; else its
-        days are found by listing.
+        ``"calendar"`` if it has a file for each trading day of the US stock exchanges; otherwise
+        its days are found by listing.
     optional, nullable
         Columns that some files lack; columns whose cells may be empty.
+    kind
+        What one row is, as in `DataType`; None: by the folder's name.
 
     Raises
     ------
     ValueError
-        If the name or the folder is already another data type's, or an argument is wrong.
+        If the name or the folder belongs to another data type, or an argument is invalid.
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ValueError(f"name={name!r} is no name; write letters, digits and underscores")
+        raise ValueError(
+            f"name={name!r} is not a valid name; use letters, digits and underscores, and begin "
+            "with a letter"
+        )
     if not _FOLDER_NAME.fullmatch(f"{root}/{folder}"):
-        raise ValueError(f"root={root!r}, folder={folder!r} are no folders of a bucket")
+        raise ValueError(
+            f"root={root!r}, folder={folder!r} are not valid folder names; use letters, digits, "
+            "'_', '-' and '.', as in 'us_stocks_sip' and 'day_aggs_v1'"
+        )
     if days not in ("calendar", "listing"):
         raise ValueError(f"days={days!r} is unknown; choose 'calendar' or 'listing'")
-    typed = _typed(columns)
+    if kind not in (None, *get_args(Kind)):
+        raise ValueError(f"kind={kind!r} is unknown; choose one of {', '.join(get_args(Kind))}")
+    typed = _typed_columns(columns)
     new = DataType(
         name,
         LIVE_OPTIONS_ROOT if root in OPTIONS_ROOTS else root,
@@ -250,8 +296,9 @@ def register_data_type(
         MappingProxyType(typed),
         first_day,
         days,
-        _some_of(typed, "optional", optional),
-        _some_of(typed, "nullable", nullable),
+        _subset_of(typed, "optional", optional),
+        _subset_of(typed, "nullable", nullable),
+        kind or kind_of_folder(folder),
     )
     return register(new)
 
@@ -267,9 +314,9 @@ def register(new: DataType) -> DataType:
     for taken in (_REGISTRY.get(new.name), find_data_type(new.root, new.folder)):
         if taken is not None and taken != new:
             raise ValueError(
-                f"name={new.name!r}, folder {new.root}/{new.folder}: taken by {taken.name!r}, "
-                f"which lies in {taken.root}/{taken.folder}; choose another name, or use that "
-                "data type"
+                f"name={new.name!r}, folder {new.root}/{new.folder}: taken by "
+                f"{taken.name!r} (folder {taken.root}/{taken.folder}); choose another name, or use "
+                "that data type"
             )
     _REGISTRY[new.name] = _BY_FOLDER[new.root, new.folder] = new
     return new
@@ -280,9 +327,9 @@ def registered_types() -> tuple[DataType, ...]:
     return tuple(each for name, each in _REGISTRY.items() if name not in _BUILT_IN)
 
 
-def _typed(columns: Columns) -> dict[str, ColumnType]:
+def _typed_columns(columns: Columns) -> dict[str, ColumnType]:
     if isinstance(columns, str):
-        raise ValueError(f"columns={columns!r} is no list; give one, also for a single column")
+        raise ValueError(f"columns={columns!r} must be a list, also for a single column")
     if not isinstance(columns, Mapping):
         return {name: column_type(name) for name in columns}
     for name, kind in columns.items():
@@ -293,10 +340,12 @@ def _typed(columns: Columns) -> dict[str, ColumnType]:
     return dict(columns)
 
 
-def _some_of(
+def _subset_of(
     columns: Mapping[str, ColumnType], parameter: str, names: Iterable[str]
 ) -> frozenset[str]:
-    chosen = frozenset((names,) if isinstance(names, str) else names)
-    if unknown := sorted(chosen - set(columns)):
-        raise ValueError(f"{parameter} holds {unknown[0]!r}, which columns does not have")
-    return chosen
+    subset = frozenset((names,) if isinstance(names, str) else names)
+    if unknown := sorted(subset - set(columns)):
+        raise ValueError(
+            f"{parameter} holds {unknown[0]!r}, which is not in columns; add it there or omit it"
+        )
+    return subset

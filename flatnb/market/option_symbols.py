@@ -2,7 +2,7 @@
 
 ``O:SPY240119C00475000`` is a root, the expiry as yymmdd, C or P, and the strike in thousandths of
 a dollar as eight digits. Roots have one to six characters, and those of adjusted contracts end in
-digits (``T1``), so a symbol is read from the right: its last 15 characters have fixed places.
+digits (``T1``), so a symbol is parsed from the right: its last 15 characters have fixed positions.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from typing import Literal, Self
 OptionType = Literal["call", "put"]
 
 PREFIX = "O:"
-"""What the vendor writes before every option symbol."""
+"""The vendor's prefix of every option symbol."""
 
 TAIL = 15
-"""How many characters expiry, type and strike take at the end of a symbol."""
+"""Length in characters of expiry, type and strike at the end of a symbol."""
 
 STRIKE_UNITS = 1000
-"""A strike is written in thousandths."""
+"""Units per dollar: a symbol has its strike in thousandths."""
 
 ROOT_PATTERN = r"[A-Z0-9.]{1,6}"
 TAIL_PATTERN = r"[0-9]{6}[CP][0-9]{8}"
 SYMBOL_PATTERN = rf"(?:O:)?({ROOT_PATTERN})([0-9]{{6}})([CP])([0-9]{{8}})"
-"""Root, expiry, type and strike of a whole symbol; polars' regular expressions know it too."""
+"""Root, expiry, type and strike of a whole symbol; valid for ``re`` and for polars' regexes."""
 
 _SYMBOL = re.compile(SYMBOL_PATTERN)
 _ROOT = re.compile(ROOT_PATTERN)
 _TYPES: dict[str, OptionType] = {"C": "call", "P": "put"}
-_CENTURY = 2000
+_CENTURY = 2000  # a symbol has two digits of the year; OCC symbols date from 2010
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -41,20 +41,20 @@ class OptionSymbol:
     Attributes
     ----------
     root
-        The series: mostly the ticker of the underlying, but ``SPXW`` is on the index SPX, and an
-        adjusted series has digits after it. Class shares lose their dot: ``BRKB``.
+        The series: usually the ticker of the underlying, but ``SPXW`` is on the index SPX, and an
+        adjusted series has digits after it. Class shares are written without dot: ``BRKB``.
     expiry
-        The last day on which it can be exercised, in 2000 to 2099.
+        The last day on which the contract can be exercised, from 2000 to 2099.
     type
         ``"call"`` or ``"put"``.
     strike
-        In dollars, a multiple of 0.001 below 100,000. An adjusted contract delivers something else
-        than 100 shares, which its strike does not tell.
+        In dollars, a multiple of 0.001 below 100,000. The deliverable of an adjusted contract is
+        not 100 shares, which neither strike nor symbol shows.
 
     Raises
     ------
     ValueError
-        If a field is none that a symbol can have.
+        If a field has a value that a symbol cannot express.
     """
 
     root: str
@@ -65,7 +65,7 @@ class OptionSymbol:
     def __post_init__(self) -> None:
         if not isinstance(self.root, str) or not _ROOT.fullmatch(self.root):
             raise ValueError(
-                f"root={self.root!r} is no option root; give 1 to 6 capital letters and digits"
+                f"root={self.root!r} is not an option root; pass 1 to 6 capital letters and digits"
             )
         if type(self.expiry) is not date or not 0 <= self.expiry.year - _CENTURY < 100:
             raise ValueError(f"expiry={self.expiry!r} must be a datetime.date in 2000 to 2099")
@@ -80,12 +80,12 @@ class OptionSymbol:
 
     @classmethod
     def parse(cls, symbol: str) -> Self:
-        """Read a symbol, with or without ``O:``.
+        """Parse a symbol, with or without ``O:``.
 
         Raises
         ------
         ValueError
-            If it is none, or its expiry does not exist.
+            If it is not an option symbol, or its expiry does not exist.
 
         Examples
         --------
@@ -95,7 +95,7 @@ class OptionSymbol:
         parts = _SYMBOL.fullmatch(symbol) if isinstance(symbol, str) else None
         if parts is None:
             raise ValueError(
-                f"symbol={symbol!r} is no option symbol; write root, yymmdd, C or P, and the "
+                f"symbol={symbol!r} is not an option symbol; write root, yymmdd, C or P, and the "
                 "strike × 1000 as 8 digits, for example 'O:SPY240119C00475000'"
             )
         root, yymmdd, letter, strike = parts.groups()
@@ -103,7 +103,9 @@ class OptionSymbol:
         try:
             expiry = date(_CENTURY + year, month, day)
         except ValueError as error:
-            raise ValueError(f"symbol={symbol!r} expires on {yymmdd!r}, no day: {error}") from None
+            raise ValueError(
+                f"symbol={symbol!r}: its expiry {yymmdd!r} is not a valid date ({error})"
+            ) from None
         return cls(root, expiry, _TYPES[letter], int(strike) / STRIKE_UNITS)
 
     def __str__(self) -> str:
@@ -119,7 +121,7 @@ def root_of(symbol: str) -> str:
     Raises
     ------
     ValueError
-        If it is no option symbol.
+        If it is not an option symbol.
 
     Examples
     --------

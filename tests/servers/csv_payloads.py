@@ -1,8 +1,8 @@
-"""CSV files that are damaged, or only look so.
+"""CSV files that are damaged or unusual.
 
 Each function takes and returns plain CSV (without quotes, ending in a newline), for example that
-of `payloads.day_csv`; its docstring says what the right outcome is. "The same frame" means that of
-the undamaged file. Lines are counted from 1, the header.
+of `payloads.day_csv`; its docstring gives the expected result. "The same frame" means that of the
+undamaged file. Lines are counted from 1, the header.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ WORD_TICKERS = ("NA", "NULL", "TRUE", "NAN", "INF", "ON", "E", "DEC")
 
 
 def header_only(csv: bytes) -> bytes:
-    """No rows, as real days have it. An empty frame with all columns and their dtypes."""
+    """No rows, as in some real files. An empty frame with all columns and their dtypes."""
     return _lines(csv)[0] + b"\n"
 
 
 def without_header(csv: bytes) -> bytes:
-    """The first row is data. SchemaError, line 1; no row may be taken for a header."""
+    """The first row is data. SchemaError, line 1; no row may be used as a header."""
     return _join(_lines(csv)[1:])
 
 
@@ -31,7 +31,7 @@ def reordered_columns(csv: bytes) -> bytes:
 
 
 def extra_column(csv: bytes, name: bytes = b"vwap", value: bytes = b"10.25") -> bytes:
-    """A column more, last. The same frame plus this column as a string."""
+    """An additional last column. The same frame plus this column as a string."""
     header, *rows = _lines(csv)
     return _join([header + b"," + name, *(row + b"," + value for row in rows)])
 
@@ -42,29 +42,29 @@ def quoted_comma_column(csv: bytes) -> bytes:
 
 
 def duplicate_column(csv: bytes, column: bytes = b"close") -> bytes:
-    """Two columns of one name with different values. SchemaError, line 1."""
+    """Two columns of the same name with different values. SchemaError, line 1."""
     return extra_column(csv, column, b"0.5")
 
 
 def missing_column(csv: bytes, column: bytes = b"volume") -> bytes:
-    """A column less, in the header and in the rows. SchemaError that names it."""
+    """A column is missing in the header and in the rows. SchemaError that names it."""
     lines = [line.split(b",") for line in _lines(csv)]
     at = lines[0].index(column)
     return _join([b",".join(cells[:at] + cells[at + 1 :]) for cells in lines])
 
 
 def empty_file(csv: bytes = b"") -> bytes:
-    """No bytes in a sound gzip, not even a header. SchemaError, line 1."""
+    """A valid gzip without any bytes, not even a header. SchemaError, line 1."""
     return b""
 
 
 def short_row(csv: bytes, line: int = 3) -> bytes:
-    """A row that lacks its last cell. SchemaError with the line; no null may appear."""
+    """A row without its last cell. SchemaError with the line; no null may appear."""
     return _edit(csv, line, lambda row: row.rpartition(b",")[0])
 
 
 def long_row(csv: bytes, line: int = 3) -> bytes:
-    """A row with a cell too many. SchemaError with the line."""
+    """A row with one cell too many. SchemaError with the line."""
     return _edit(csv, line, lambda row: row + b",1")
 
 
@@ -75,7 +75,7 @@ def cut_last_row(csv: bytes) -> bytes:
 
 
 def no_last_newline(csv: bytes) -> bytes:
-    """The last row is whole, but for its newline. The same frame."""
+    """The last row has no newline. The same frame."""
     return csv.removesuffix(b"\n")
 
 
@@ -96,12 +96,12 @@ def crlf(csv: bytes) -> bytes:
 
 
 def byte_order_mark(csv: bytes) -> bytes:
-    """A UTF-8 byte order mark before the header. The same frame; it is no part of a name."""
+    """A UTF-8 byte order mark before the header. The same frame; it is not part of a name."""
     return b"\xef\xbb\xbf" + csv
 
 
 def invalid_utf8(csv: bytes, line: int = 3) -> bytes:
-    """A ticker with a byte that is no UTF-8. SchemaError with the line."""
+    """A ticker with a byte that is not UTF-8. SchemaError with the line."""
     return set_cell(csv, line, b"ticker", b"A\xff")
 
 
@@ -120,31 +120,31 @@ def quoted_header(csv: bytes) -> bytes:
 def text_in_number(
     csv: bytes, line: int = 3, column: bytes = b"volume", text: bytes = b"n/a"
 ) -> bytes:
-    """A word where a number belongs. SchemaError with the line; no null may appear."""
+    """A word in place of a number. SchemaError with the line; no null may appear."""
     return set_cell(csv, line, column, text)
 
 
 def empty_number(csv: bytes, line: int = 3, column: bytes = b"volume") -> bytes:
-    """Nothing where a number belongs, with all commas in place. A null in this one cell."""
+    """An empty cell in place of a number. A null in this one cell."""
     return set_cell(csv, line, column, b"")
 
 
 def late_decimal(csv: bytes, rows: int = 20_000) -> bytes:
-    """Whole volumes for many rows, and ``17798.430378`` in the last. Float64, no value lost."""
-    header, *given = _lines(csv)
-    many = (given * (rows // len(given) + 1))[:rows]
+    """Integer volumes in many rows, ``17798.430378`` in the last. Float64, no value lost."""
+    header, *original = _lines(csv)
+    many = (original * (rows // len(original) + 1))[:rows]
     return set_cell(_join([header, *many]), rows + 1, b"volume", b"17798.430378")
 
 
 def word_tickers(csv: bytes, words: Sequence[str] = WORD_TICKERS) -> bytes:
-    """Tickers that readers take for nulls, booleans or numbers. Strings as they are written."""
+    """Tickers that readers may parse as nulls, booleans or numbers. The same strings."""
     for line, word in enumerate(words[: len(_lines(csv)) - 1], start=2):
         csv = set_cell(csv, line, b"ticker", word.encode())
     return csv
 
 
 def empty_ticker(csv: bytes, line: int = 3) -> bytes:
-    """A row without a ticker. The row stays, and its ticker is the empty string, not a null."""
+    """A row with an empty ticker. The row remains; its ticker is an empty string, not a null."""
     return set_cell(csv, line, b"ticker", b"")
 
 
@@ -190,7 +190,7 @@ BROKEN_CSV: Mapping[str, Change] = {
     "invalid UTF-8": invalid_utf8,
     "text in a number": text_in_number,
 }
-"""Each must end in a SchemaError."""
+"""Each must raise a SchemaError."""
 
 SAME_FRAME_CSV: Mapping[str, Change] = {
     "reordered columns": reordered_columns,
@@ -200,4 +200,4 @@ SAME_FRAME_CSV: Mapping[str, Change] = {
     "quoted fields": quoted_fields,
     "quoted header": quoted_header,
 }
-"""Each must give the frame of the file that it was made of."""
+"""Each must give the frame of the original file."""

@@ -1,4 +1,4 @@
-"""Which request meets which fault."""
+"""The assignment of faults to requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Literal
 
 from .faults import Fault, healthy
 from .healthy_s3 import UnsatisfiableRangeError, requested_span
-from .wire import Asked
+from .wire import HttpRequest
 
 When = Literal["any", "get", "head", "list"]
 
@@ -23,31 +23,31 @@ class _Script:
     offset: int | None
     forever: bool
 
-    def take(self, asked: Asked, size: int) -> Fault | None:
-        if not self.faults or self.when not in ("any", asked.kind):
+    def take(self, request: HttpRequest, size: int) -> Fault | None:
+        if not self.faults or self.when not in ("any", request.kind):
             return None
-        if self.offset is not None and not _covers(asked, self.offset, size):
+        if self.offset is not None and not _covers(request, self.offset, size):
             return None
         fault = self.faults[0]
-        if not fault.fits(asked):
+        if not fault.fits(request):
             return None
         if not self.forever:
             self.faults.popleft()
         return fault
 
 
-def _covers(asked: Asked, offset: int, size: int) -> bool:
-    if asked.kind != "get":
+def _covers(request: HttpRequest, offset: int, size: int) -> bool:
+    if request.kind != "get":
         return False
     try:
-        start, stop = requested_span(asked.headers.get("range"), size) or (0, size)
+        start, stop = requested_span(request.headers.get("range"), size) or (0, size)
     except UnsatisfiableRangeError:
         return False
     return start <= offset < stop
 
 
 class FaultPlan:
-    """The faults to come; written by the test's thread, read by the server's."""
+    """The planned faults; written by the test's thread, read by the server's."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -63,39 +63,39 @@ class FaultPlan:
         offset: int | None,
         forever: bool = False,
     ) -> None:
-        """Plan faults for a key, one a request (None: none), or the first for all of them."""
+        """Plan faults for a key, one per request (None: no fault), or the first for all."""
         queue = deque(healthy() if fault is None else fault for fault in faults)
         with self._lock:
             scripts = self._scripts.setdefault(key, [])
             scripts.append(_Script(queue, when, offset, forever))
-            # A script goes before what always holds.
+            # Scripts have priority over permanent faults.
             scripts.sort(key=lambda script: script.forever)
 
     def set_random(self, rng: random.Random, rate: float, faults: Sequence[Fault]) -> None:
-        """Let each request that has no planned fault draw one with a probability."""
+        """Apply random faults with a probability to requests without a planned one."""
         with self._lock:
             self._chaos = (rng, rate, tuple(faults))
 
     def clear(self) -> None:
-        """Forget all faults."""
+        """Remove all faults."""
         with self._lock:
             self._scripts.clear()
             self._chaos = None
 
     def pending(self, key: str) -> int:
-        """How many scripted faults no request has met yet."""
+        """Number of scripted faults that have not been applied yet."""
         with self._lock:
             scripts = self._scripts.get(key, ())
             return sum(len(script.faults) for script in scripts if not script.forever)
 
-    def take(self, asked: Asked, size: int) -> Fault | None:
+    def take(self, request: HttpRequest, size: int) -> Fault | None:
         """The fault for this request to an object of ``size`` bytes."""
         with self._lock:
-            for script in self._scripts.get(asked.key, ()):
-                if fault := script.take(asked, size):
+            for script in self._scripts.get(request.key, ()):
+                if fault := script.take(request, size):
                     return fault
             if self._chaos is None:
                 return None
             rng, rate, faults = self._chaos
-            fitting = [fault for fault in faults if fault.fits(asked)]
+            fitting = [fault for fault in faults if fault.fits(request)]
             return rng.choice(fitting) if fitting and rng.random() < rate else None

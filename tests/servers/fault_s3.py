@@ -1,14 +1,14 @@
-"""An S3 server that fails on demand, in a thread of its own.
+"""An S3 server with fault injection, in a thread of its own.
 
 ::
 
     with FaultServer() as server:
         server.put("a.csv.gz", body)
         server.script("a.csv.gz", [faults.reset_after(100), faults.s3_error("SlowDown")])
-        ...                            # the third request is answered healthily
+        ...                            # the third request is served normally
         assert [r.fault for r in server.requests] == ["reset in mid-body", "SlowDown", None]
 
-Healthy answers are those of S3 with path-style addresses. Signatures are not verified.
+Healthy responses are those of S3 with path-style addresses. Signatures are not verified.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .fault_plan import FaultPlan, When
 from .faults import Exchange, Fault
 from .healthy_s3 import StoredObject
 from .loop_thread import LoopThread
-from .wire import Answer, Asked, Kind, read_request, reset, send
+from .wire import HttpRequest, Kind, Response, read_request, reset, send
 
 _HOST = "127.0.0.1"
 # Clients of these tests open up to 128 connections at once.
@@ -35,10 +35,10 @@ _BACKLOG = 512
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request as it came, and what was sent.
+    """One received request, and the response to it.
 
-    ``status`` is None if no byte of an answer was sent, ``fault`` is None for a healthy answer,
-    ``time`` is of the monotonic clock, ``connection`` counts the client's connections from 1.
+    ``status`` is None if no byte of a response was sent, ``fault`` is None for a healthy response,
+    ``time`` is of the monotonic clock, ``connection`` numbers the client's connections from 1.
     """
 
     method: str
@@ -65,7 +65,7 @@ class FaultServer:
     Parameters
     ----------
     require_authorization
-        Answer 403 to requests without an Authorization header or a presigned query.
+        Response 403 to requests without an Authorization header or a presigned query.
     """
 
     def __init__(self, *, bucket: str = "flatfiles", require_authorization: bool = False) -> None:
@@ -95,7 +95,7 @@ class FaultServer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._running.run(self._hang_up())
+        self._running.run(self._disconnect_all())
         self._running.close()
         self._thread = None
 
@@ -115,7 +115,7 @@ class FaultServer:
         """What clients take as ``endpoint_url``."""
         return f"http://{_HOST}:{self._port}"
 
-    # What it holds
+    # Objects
 
     def put(
         self,
@@ -135,9 +135,9 @@ class FaultServer:
             None makes a multipart one (``"<32 hex digits>-3"``), ``"md5"`` the body's MD5,
             ``"absent"`` sends none; anything else is the ETag itself.
         range_support, if_match_support
-            Whether those request headers are heeded; `rclone serve s3` heeds neither.
+            Whether those request headers have an effect; not so in `rclone serve s3`.
         headers
-            More headers for its answers, or other values of the usual ones.
+            Additional headers of its responses, or other values of the usual ones.
         """
         self._objects[key] = StoredObject(
             body, healthy_s3.make_etag(body, etag), range_support, if_match_support, headers
@@ -146,9 +146,9 @@ class FaultServer:
     def replace(
         self, key: str, body: bytes, *, etag: str | None = None, from_request: int = 2
     ) -> None:
-        """Replace a stored object from the n-th request for it (GET or HEAD) from now on.
+        """Replace a stored object at the n-th request for it (GET or HEAD), counted from now.
 
-        The next request is the first. Several replacements are made one after the other.
+        The next request has the number 1. Several replacements are made one after the other.
         """
         new = replace(self._objects[key], body=body, etag=healthy_s3.make_etag(body, etag))
         self._replacements.setdefault(key, []).append(_Replacement(new, from_request - 1))
@@ -157,7 +157,7 @@ class FaultServer:
         """Remove an object."""
         del self._objects[key]
 
-    # What goes wrong
+    # Faults
 
     def script(
         self,
@@ -166,15 +166,15 @@ class FaultServer:
         when: When = "any",
         offset: int | None = None,
     ) -> None:
-        """Let the next requests for a key meet these faults, one each in order of arrival.
+        """Apply these faults to the next requests for a key, one each in order of arrival.
 
         Parameters
         ----------
         key
             For a listing, its prefix.
         faults
-            None is a healthy answer. A fault waits for a request that it fits: one of the body
-            does not meet a HEAD.
+            None is a healthy response. A fault waits for a request to which it is applicable: a
+            fault of the body is not applied to a HEAD.
         when
             Count only requests of this kind.
         offset
@@ -183,20 +183,20 @@ class FaultServer:
         self._plan.script(key, faults, when=when, offset=offset)
 
     def always(self, key: str, fault: Fault, when: When = "any", offset: int | None = None) -> None:
-        """Let every request for a key that meets no scripted fault meet this one."""
+        """Apply this fault to all requests for a key without a scripted fault."""
         self._plan.script(key, [fault], when=when, offset=offset, forever=True)
 
     def set_random(self, rng: random.Random, rate: float, faults: Sequence[Fault]) -> None:
-        """Let every request that meets no other fault draw one with this probability."""
+        """Apply a random fault with this probability to requests without another fault."""
         self._plan.set_random(rng, rate, faults)
 
     def heal(self) -> None:
-        """Forget all faults to come."""
+        """Remove all faults."""
         self._plan.clear()
         self._to_refuse = 0
 
     def pending_faults(self, key: str) -> int:
-        """How many scripted faults no request has met yet."""
+        """Number of scripted faults that have not been applied yet."""
         return self._plan.pending(key)
 
     def refuse(self, connections: int = 1) -> None:
@@ -205,7 +205,7 @@ class FaultServer:
 
     @contextlib.contextmanager
     def down(self) -> Iterator[None]:
-        """Within this, connections are refused by the system; those there were are reset."""
+        """Within this context the system refuses connections; existing ones are reset."""
         self.stop_listening()
         try:
             yield
@@ -213,18 +213,18 @@ class FaultServer:
             self.start_listening()
 
     def stop_listening(self) -> None:
-        """Go down: reset all connections and close the port."""
-        self._running.run(self._hang_up())
+        """Reset all connections and close the port."""
+        self._running.run(self._disconnect_all())
 
     def start_listening(self) -> None:
-        """Come up again on the same port."""
+        """Listen on the same port again."""
         self._running.run(self._listen())
 
-    # What was seen
+    # Observations
 
     @property
     def requests(self) -> list[Request]:
-        """All requests so far, in order of arrival; each is there before its answer is sent."""
+        """All requests so far, in order of arrival; each is added before its response is sent."""
         return list(self._requests)
 
     def requests_for(self, key: str) -> list[Request]:
@@ -232,22 +232,22 @@ class FaultServer:
         return [request for request in self.requests if request.key == key]
 
     def forget_requests(self) -> None:
-        """Start the list of requests anew."""
+        """Clear the list of requests."""
         self._requests.clear()
 
     @property
     def open_connections(self) -> int:
-        """How many clients' connections are open; see `wait_closed`."""
+        """Number of open connections; see `wait_closed`."""
         return len(self._open)
 
     def wait_closed(self, timeout_s: float = 2.0) -> bool:
-        """Wait until the server, too, has seen that all connections are closed."""
+        """Wait until all connections are closed on the server's side, too."""
         end = time.monotonic() + timeout_s
         while self._open and time.monotonic() < end:
             time.sleep(0.002)
         return not self._open
 
-    # How it works
+    # Serving
 
     async def _listen(self) -> None:
         self._listener = await asyncio.start_server(
@@ -255,7 +255,7 @@ class FaultServer:
         )
         self._port = self._listener.sockets[0].getsockname()[1]
 
-    async def _hang_up(self) -> None:
+    async def _disconnect_all(self) -> None:
         if self._listener is not None:
             self._listener.close()
             self._listener = None
@@ -265,7 +265,7 @@ class FaultServer:
         for task in conversations:
             task.cancel()
         await asyncio.gather(*conversations)
-        # Aborted transports close their sockets in the loop's next turn.
+        # Aborted transports close their sockets in the next iteration of the loop.
         await asyncio.sleep(0)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -273,7 +273,7 @@ class FaultServer:
         self._connections += 1
         connection = self._connections
         self.peak_connections = max(self.peak_connections, len(self._open))
-        # Drained means handed to the kernel: what precedes a reset must have gone out.
+        # drain() then waits until the kernel has all bytes, as those before a reset must be sent.
         writer.transport.set_write_buffer_limits(0)
         try:
             if self._to_refuse > 0:
@@ -281,64 +281,64 @@ class FaultServer:
                 self.refused_connections += 1
                 reset(writer)
             elif self._listener is not None:
-                await self._converse(reader, writer, connection)
+                await self._serve_requests(reader, writer, connection)
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             writer.close()
-            # A cancellation ends here: asyncio before 3.12 would log it as an error.
+            # Before Python 3.12 asyncio would log the cancellation as an error.
             with contextlib.suppress(OSError, asyncio.CancelledError):
                 await writer.wait_closed()
             del self._open[writer]
 
-    async def _converse(
+    async def _serve_requests(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: int
     ) -> None:
-        while (asked := await read_request(reader)) is not None:
-            if not await send(self._answer(asked, connection), asked, reader, writer):
+        while (request := await read_request(reader)) is not None:
+            if not await send(self._respond(request, connection), request, reader, writer):
                 return
 
-    def _answer(self, asked: Asked, connection: int) -> Answer:
-        stored = self._current(asked)
-        healthy = answer = self._healthy(asked, stored)
-        fault = self._plan.take(asked, len(stored.body) if stored else 0)
+    def _respond(self, request: HttpRequest, connection: int) -> Response:
+        stored = self._current(request)
+        healthy = response = self._healthy(request, stored)
+        fault = self._plan.take(request, len(stored.body) if stored else 0)
         if fault is not None:
-            answer = fault.change(Exchange(asked, stored, healthy))
+            response = fault.change(Exchange(request, stored, healthy))
         self._requests.append(
             Request(
-                method=asked.method,
-                kind=asked.kind,
-                key=asked.key,
-                range=asked.headers.get("range"),
-                if_match=asked.headers.get("if-match"),
+                method=request.method,
+                kind=request.kind,
+                key=request.key,
+                range=request.headers.get("range"),
+                if_match=request.headers.get("if-match"),
                 time=time.monotonic(),
-                status=None if answer.head_bytes == 0 else answer.status,
-                fault=None if fault is None or answer == healthy else fault.name,
-                request_id=asked.request_id,
+                status=None if response.head_bytes == 0 else response.status,
+                fault=None if fault is None or response == healthy else fault.name,
+                request_id=request.request_id,
                 connection=connection,
             )
         )
-        return answer
+        return response
 
-    def _current(self, asked: Asked) -> StoredObject | None:
-        waiting = self._replacements.get(asked.key)
-        if waiting and asked.kind in ("get", "head"):
+    def _current(self, request: HttpRequest) -> StoredObject | None:
+        waiting = self._replacements.get(request.key)
+        if waiting and request.kind in ("get", "head"):
             if waiting[0].requests_before <= 0:
-                self._objects[asked.key] = waiting.pop(0).stored
+                self._objects[request.key] = waiting.pop(0).stored
             for replacement in waiting:
                 replacement.requests_before -= 1
-        return self._objects.get(asked.key)
+        return self._objects.get(request.key)
 
-    def _healthy(self, asked: Asked, stored: StoredObject | None) -> Answer:
-        signed = "authorization" in asked.headers or "X-Amz-Signature" in asked.query
+    def _healthy(self, request: HttpRequest, stored: StoredObject | None) -> Response:
+        signed = "authorization" in request.headers or "X-Amz-Signature" in request.query
         if self._require_authorization and not signed:
-            return healthy_s3.error_answer(asked, "AccessDenied")
-        if asked.bucket != self.bucket:
-            return healthy_s3.error_answer(asked, "NoSuchBucket")
-        if asked.kind == "list":
-            return healthy_s3.answer_listing(asked, self._objects)
-        if asked.kind in ("get", "head"):
-            return healthy_s3.answer_object(asked, stored)
-        if asked.method == "HEAD":
-            return healthy_s3.answer_bucket_head(asked)
-        return healthy_s3.error_answer(asked, "NotImplemented")
+            return healthy_s3.error_response(request, "AccessDenied")
+        if request.bucket != self.bucket:
+            return healthy_s3.error_response(request, "NoSuchBucket")
+        if request.kind == "list":
+            return healthy_s3.listing_response(request, self._objects)
+        if request.kind in ("get", "head"):
+            return healthy_s3.object_response(request, stored)
+        if request.method == "HEAD":
+            return healthy_s3.bucket_head_response(request)
+        return healthy_s3.error_response(request, "NotImplemented")

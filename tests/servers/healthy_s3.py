@@ -1,4 +1,4 @@
-"""What a healthy S3 answers to GET, HEAD and ListObjectsV2; pure."""
+"""The responses of a healthy S3 to GET, HEAD and ListObjectsV2, without I/O."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from email.utils import formatdate
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
-from .wire import Answer, Asked
+from .wire import HttpRequest, Response
 
 _XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
-_LAST_MODIFIED = 1_704_300_000  # 2024-01-03T16:40:00Z, so that answers do not change with the day
+_LAST_MODIFIED = 1_704_300_000  # 2024-01-03T16:40:00Z, a constant, so that responses do not vary
 _LAST_MODIFIED_ISO = "2024-01-03T16:40:00.000Z"
 _MAX_KEYS = 1000
 
@@ -54,24 +54,24 @@ class StoredObject:
     headers: Mapping[str, str] | None = None
 
 
-def make_etag(body: bytes, wish: str | None) -> str | None:
-    """The ETag for a body: ``None`` a multipart one, ``"md5"``, ``"absent"``, or one's own."""
+def make_etag(body: bytes, kind: str | None) -> str | None:
+    """The ETag of a body: ``None`` a multipart one, ``"md5"``, ``"absent"``, or a given one."""
     digest = hashlib.md5(body).hexdigest()
-    if wish == "absent":
+    if kind == "absent":
         return None
-    if wish == "md5":
+    if kind == "md5":
         return f'"{digest}"'
-    if wish is None:
+    if kind is None:
         return f'"{hashlib.md5(digest.encode()).hexdigest()}-3"'
-    return wish if wish.startswith('"') else f'"{wish}"'
+    return kind if kind.startswith('"') else f'"{kind}"'
 
 
 class UnsatisfiableRangeError(ValueError):
-    """No byte of the object lies in the range."""
+    """No byte of the object is in the range."""
 
 
 def requested_span(header: str | None, size: int) -> tuple[int, int] | None:
-    """The ``[start, stop)`` that a Range header asks for; None if it asks for everything.
+    """The ``[start, stop)`` of a Range header; None for the whole object.
 
     S3 ignores a malformed range and one of several spans.
     """
@@ -89,20 +89,20 @@ def requested_span(header: str | None, size: int) -> tuple[int, int] | None:
     return start, stop
 
 
-def answer_object(asked: Asked, stored: StoredObject | None) -> Answer:
-    """The answer to GET or HEAD of an object."""
+def object_response(request: HttpRequest, stored: StoredObject | None) -> Response:
+    """The response to GET or HEAD of an object."""
     if stored is None:
-        return error_answer(asked, "NoSuchKey", f"<Key>{escape(asked.key)}</Key>")
-    if not _matches(asked.headers.get("if-match"), stored):
-        return error_answer(asked, "PreconditionFailed", "<Condition>If-Match</Condition>")
+        return error_response(request, "NoSuchKey", f"<Key>{escape(request.key)}</Key>")
+    if not _matches(request.headers.get("if-match"), stored):
+        return error_response(request, "PreconditionFailed", "<Condition>If-Match</Condition>")
     size = len(stored.body)
     try:
-        span = requested_span(asked.headers.get("range") if stored.range_support else None, size)
+        span = requested_span(request.headers.get("range") if stored.range_support else None, size)
     except UnsatisfiableRangeError:
         details = f"<ActualObjectSize>{size}</ActualObjectSize>"
-        return error_answer(asked, "InvalidRange", details)
+        return error_response(request, "InvalidRange", details)
     start, stop = span or (0, size)
-    headers = {**amazon_headers(asked), "Last-Modified": formatdate(_LAST_MODIFIED, usegmt=True)}
+    headers = {**amazon_headers(request), "Last-Modified": formatdate(_LAST_MODIFIED, usegmt=True)}
     if stored.etag is not None:
         headers["ETag"] = stored.etag
     if stored.range_support:
@@ -111,9 +111,9 @@ def answer_object(asked: Asked, stored: StoredObject | None) -> Answer:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
     headers["Content-Type"] = "application/gzip"
     headers.update(stored.headers or {})
-    # As in S3's own answers the length comes late, so a header block cut in half lacks it.
+    # The length is one of the last headers, as of S3, so a header block cut in half lacks it.
     headers |= {"Content-Length": str(stop - start), "Server": "AmazonS3"}
-    return Answer(206 if span else 200, headers, stored.body[start:stop])
+    return Response(206 if span else 200, headers, stored.body[start:stop])
 
 
 def _matches(if_match: str | None, stored: StoredObject) -> bool:
@@ -123,64 +123,66 @@ def _matches(if_match: str | None, stored: StoredObject) -> bool:
     return stored.etag.strip('"') in wanted
 
 
-def answer_bucket_head(asked: Asked) -> Answer:
-    """The answer to HEAD of the bucket, which botocore sends to learn the region."""
-    return Answer(200, {**amazon_headers(asked), "x-amz-bucket-region": "us-east-1"})
+def bucket_head_response(request: HttpRequest) -> Response:
+    """The response to HEAD of the bucket, which botocore sends to find the region."""
+    return Response(200, {**amazon_headers(request), "x-amz-bucket-region": "us-east-1"})
 
 
-def amazon_headers(asked: Asked) -> dict[str, str]:
-    """The headers of every answer."""
+def amazon_headers(request: HttpRequest) -> dict[str, str]:
+    """The headers of every response."""
     return {
-        "x-amz-id-2": "flatnb/fault-server/" + asked.request_id,
-        "x-amz-request-id": asked.request_id,
+        "x-amz-id-2": "flatnb/fault-server/" + request.request_id,
+        "x-amz-request-id": request.request_id,
         "Date": formatdate(usegmt=True),
     }
 
 
-def error_document(asked: Asked, code: str, details: str = "") -> bytes:
-    """S3's XML for an error."""
+def error_document(request: HttpRequest, code: str, details: str = "") -> bytes:
+    """S3's XML of an error."""
     return (
         f"{_XML}<Error><Code>{code}</Code><Message>{code} by the fault server</Message>{details}"
-        f"<Resource>/{escape(asked.bucket)}/{escape(asked.key)}</Resource>"
-        f"<RequestId>{asked.request_id}</RequestId></Error>"
+        f"<Resource>/{escape(request.bucket)}/{escape(request.key)}</Resource>"
+        f"<RequestId>{request.request_id}</RequestId></Error>"
     ).encode()
 
 
-def error_answer(asked: Asked, code: str, details: str = "", status: int | None = None) -> Answer:
-    """An error with S3's XML; without it to a HEAD, as S3 does."""
-    headers = {**amazon_headers(asked), "Content-Type": "application/xml"}
+def error_response(
+    request: HttpRequest, code: str, details: str = "", status: int | None = None
+) -> Response:
+    """An error with S3's XML; for a HEAD without it, as of S3."""
+    headers = {**amazon_headers(request), "Content-Type": "application/xml"}
     status = status or ERROR_STATUS[code]
-    if asked.method == "HEAD":
-        return Answer(status, headers)
-    body = error_document(asked, code, details)
-    return Answer(status, {**headers, "Content-Length": str(len(body))}, body)
+    if request.method == "HEAD":
+        return Response(status, headers)
+    body = error_document(request, code, details)
+    return Response(status, {**headers, "Content-Length": str(len(body))}, body)
 
 
-def answer_listing(asked: Asked, objects: Mapping[str, StoredObject]) -> Answer:
-    """The answer to ListObjectsV2."""
-    query = asked.query
+def listing_response(request: HttpRequest, objects: Mapping[str, StoredObject]) -> Response:
+    """The response to ListObjectsV2."""
+    query = request.query
     after = query.get("start-after", "")
     if token := query.get("continuation-token"):
         try:
             after = base64.urlsafe_b64decode(token).decode()
         except (binascii.Error, UnicodeDecodeError):
-            return error_answer(asked, "InvalidArgument")
+            return error_response(request, "InvalidArgument")
     limit = min(int(query.get("max-keys", _MAX_KEYS)), _MAX_KEYS)
-    entries = _entries(objects, asked.key, query.get("delimiter", ""), after)
+    entries = _entries(objects, request.key, query.get("delimiter", ""), after)
     shown, rest = entries[:limit], entries[limit:]
     truncated = bool(shown and rest)
-    body = _listing_document(asked, shown, objects, limit=limit, truncated=truncated).encode()
+    body = _listing_document(request, shown, objects, limit=limit, truncated=truncated).encode()
     headers = {
-        **amazon_headers(asked),
+        **amazon_headers(request),
         "Content-Type": "application/xml",
         "Content-Length": str(len(body)),
         "Server": "AmazonS3",
     }
-    return Answer(200, headers, body)
+    return Response(200, headers, body)
 
 
 def _entries(keys: Iterable[str], prefix: str, delimiter: str, after: str) -> list[str]:
-    """Keys, and common prefixes (they end with the delimiter), in order, after a position."""
+    """Keys, and common prefixes (ending with the delimiter), in order, after a position."""
     found: dict[str, None] = {}
     for key in sorted(keys):
         if not key.startswith(prefix):
@@ -193,21 +195,21 @@ def _entries(keys: Iterable[str], prefix: str, delimiter: str, after: str) -> li
 
 
 def _listing_document(
-    asked: Asked,
+    request: HttpRequest,
     shown: list[str],
     objects: Mapping[str, StoredObject],
     *,
     limit: int,
     truncated: bool,
 ) -> str:
-    encoded = asked.query.get("encoding-type") == "url"
+    encoded = request.query.get("encoding-type") == "url"
 
     def text(value: str) -> str:
         return quote(value, safe="/") if encoded else escape(value)
 
     parts = [
         f'{_XML}<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">',
-        f"<Name>{escape(asked.bucket)}</Name><Prefix>{text(asked.key)}</Prefix>",
+        f"<Name>{escape(request.bucket)}</Name><Prefix>{text(request.key)}</Prefix>",
         f"<KeyCount>{len(shown)}</KeyCount><MaxKeys>{limit}</MaxKeys>",
         "<EncodingType>url</EncodingType>" if encoded else "",
         f"<IsTruncated>{str(truncated).lower()}</IsTruncated>",
@@ -215,9 +217,9 @@ def _listing_document(
     if truncated:
         token = base64.urlsafe_b64encode(shown[-1].encode()).decode()
         parts.append(f"<NextContinuationToken>{token}</NextContinuationToken>")
-    delimiter = asked.query.get("delimiter")
+    delimiter = request.query.get("delimiter")
     for entry in shown:
-        if delimiter and delimiter in entry[len(asked.key) :]:
+        if delimiter and delimiter in entry[len(request.key) :]:
             parts.append(f"<CommonPrefixes><Prefix>{text(entry)}</Prefix></CommonPrefixes>")
         else:
             parts.append(_contents(text(entry), objects[entry]))

@@ -1,8 +1,8 @@
-"""A small sound file, and gzip streams that are damaged, or only look so.
+"""A small valid file, and gzip streams that are damaged or unusual.
 
-Each function takes the plain bytes and returns what an object holds; its docstring says what the
-right outcome is. "The same frame" means that of the undamaged file. Damage to the CSV inside is
-made by `csv_payloads`.
+Each function takes the plain bytes and returns an object's content; its docstring gives the
+expected result. "The same frame" means that of the undamaged file. `csv_payloads` damages the CSV
+inside.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MIB = 1024 * 1024
 
 
 def day_csv(symbols: Sequence[str] = TICKERS, key: str = DAY_KEY) -> bytes:
-    """A sound file of daily bars of the key's day, one row per ticker."""
+    """A valid file of daily bars of the key's day, one row per ticker."""
     # Midnight of the day in New York, as in the vendor's daily bars.
     midnight = datetime.fromisoformat(key[-17:-7]).replace(
         tzinfo=zoneinfo.ZoneInfo("America/New_York")
@@ -36,15 +36,15 @@ def day_csv(symbols: Sequence[str] = TICKERS, key: str = DAY_KEY) -> bytes:
 
 
 def gz(plain: bytes) -> bytes:
-    """A sound gzip of one member. The same frame."""
+    """A valid gzip of one member. The same frame."""
     return gzip.compress(plain, 6, mtime=0)
 
 
 def gz_truncated(plain: bytes, missing: int | None = None) -> bytes:
-    """A gzip that lacks its last bytes (or its half), served with its own right length.
+    """A gzip that lacks its last bytes (or its half), served with its own length.
 
-    IntegrityError. With ``missing`` from 1 to 8 all of the data can be unpacked, and only the
-    checksum or the length in the trailer is cut.
+    IntegrityError. With ``missing`` from 1 to 8 all of the data can be decompressed, and only the
+    checksum or the length in the trailer is truncated.
     """
     whole = gz(plain)
     return whole[: len(whole) // 2 if missing is None else -missing]
@@ -67,9 +67,9 @@ def gz_flipped(plain: bytes) -> bytes:
 
 
 def gz_stored_flipped(plain: bytes) -> bytes:
-    """A byte that deflate only stored is wrong, so the CRC alone tells. IntegrityError."""
-    packer = zlib.compressobj(0, zlib.DEFLATED, 31)
-    whole = packer.compress(plain) + packer.flush()
+    """A byte that deflate only stored is wrong, so only the CRC shows it. IntegrityError."""
+    compressor = zlib.compressobj(0, zlib.DEFLATED, 31)
+    whole = compressor.compress(plain) + compressor.flush()
     return _inverted(whole, len(whole) // 2)
 
 
@@ -89,13 +89,13 @@ def gz_members(*plains: bytes) -> bytes:
 
 
 def gz_split(plain: bytes, members: int = 3) -> bytes:
-    """Several members that end anywhere in a line. The same frame."""
+    """Several members that end within a line. The same frame."""
     size = len(plain) // members + 1
     return gz_members(*(plain[at : at + size] for at in range(0, len(plain), size)))
 
 
 def gz_empty_members(plain: bytes) -> bytes:
-    """Members of no bytes before, in and after the data (bgzip ends so). The same frame."""
+    """Empty members before, in and after the data (as bgzip's last one). The same frame."""
     half = len(plain) // 2
     return gz_members(b"", plain[:half], b"", plain[half:], b"")
 
@@ -113,31 +113,32 @@ def gz_second_member_bad_crc(plain: bytes) -> bytes:
 
 
 def zero_bytes(plain: bytes = b"") -> bytes:
-    """An object of no bytes. IntegrityError."""
+    """An empty object. IntegrityError."""
     return b""
 
 
 def all_zeros(plain: bytes) -> bytes:
-    """As long as the gzip, and only zeros, as a crashed file system leaves. IntegrityError."""
+    """Zeros in the length of the gzip, as after a file system's crash. IntegrityError."""
     return bytes(len(gz(plain)))
 
 
 def not_gzip(plain: bytes) -> bytes:
-    """Plain CSV under the name of a gzip. IntegrityError."""
+    """Plain CSV with the key of a gzip. IntegrityError."""
     return plain
 
 
 def html_instead(plain: bytes = b"") -> bytes:
-    """A web page under the name of a gzip. IntegrityError."""
+    """A web page with the key of a gzip. IntegrityError."""
     return b"<!DOCTYPE html>\n<html><body>Not here.</body></html>\n"
 
 
-def bomb(unpacked_mib: int = 100, *, prefix: bytes = HEADER + b"\n") -> bytes:
-    """A gzip of about a thousandth of its unpacked size. IntegrityError, with memory bounded."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+def bomb(decompressed_mib: int = 100, *, prefix: bytes = HEADER + b"\n") -> bytes:
+    """A gzip of about 1/1000 of its decompressed size. IntegrityError, with bounded memory."""
+    compressor = zlib.compressobj(9, zlib.DEFLATED, 31)
     block = bytes(_MIB)
-    parts = [packer.compress(prefix), *(packer.compress(block) for _ in range(unpacked_mib))]
-    return b"".join([*parts, packer.flush()])
+    parts = [compressor.compress(prefix)]
+    parts += [compressor.compress(block) for _ in range(decompressed_mib)]
+    return b"".join([*parts, compressor.flush()])
 
 
 def _inverted(data: bytes, at: int) -> bytes:
@@ -163,7 +164,7 @@ DAMAGED_GZIP: Mapping[str, Callable[[bytes], bytes]] = {
     "not gzip": not_gzip,
     "HTML": html_instead,
 }
-"""Each must end in an IntegrityError."""
+"""Each must raise an IntegrityError."""
 
 SOUND_GZIP: Mapping[str, Callable[[bytes], bytes]] = {
     "one member": gz,
@@ -171,4 +172,4 @@ SOUND_GZIP: Mapping[str, Callable[[bytes], bytes]] = {
     "several members": gz_split,
     "empty members": gz_empty_members,
 }
-"""Each must give the bytes that it was made of."""
+"""Each must give the original bytes."""

@@ -1,4 +1,4 @@
-"""A bare socket, as no HTTP library shows what truly came over the wire."""
+"""HTTP requests over a socket, as HTTP libraries do not show the bytes that were sent."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import socket
 from typing import TypeAlias
 
 Wire: TypeAlias = tuple[bytes, dict[str, str], bytes, str]
-"""Status line, headers, body as it came, and how it ended: open, closed or reset."""
+"""Status line, headers, body as received, and state of the connection: open, closed or reset."""
 
 
 def raw_request(port: int, path: str, headers: str = "", method: str = "GET") -> Wire:
-    r"""One request, and all that comes until nothing more does.
+    r"""Send one request, and receive until no more bytes are sent.
 
-    ``headers`` are whole lines, each with its ``\r\n``.
+    ``headers`` are complete lines, each with its ``\r\n``.
     """
     with socket.create_connection(("127.0.0.1", port)) as sock:
         request = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n"
@@ -29,10 +29,10 @@ def raw_request(port: int, path: str, headers: str = "", method: str = "GET") ->
             pass
         except ConnectionResetError:
             end = "reset"
-    return *_split_answer(data), end
+    return *_split_response(data), end
 
 
-def _split_answer(data: bytes) -> tuple[bytes, dict[str, str], bytes]:
+def _split_response(data: bytes) -> tuple[bytes, dict[str, str], bytes]:
     head, _, body = data.partition(b"\r\n\r\n")
     status, *lines = head.split(b"\r\n")
     fields = (line.decode().partition(": ") for line in lines)
@@ -40,7 +40,7 @@ def _split_answer(data: bytes) -> tuple[bytes, dict[str, str], bytes]:
 
 
 def _is_whole(data: bytes, method: str) -> bool:
-    """Whether the answer is all there, so that only an end can follow."""
-    _, headers, body = _split_answer(data)
+    """Whether the response is complete, so that only the end of the connection can follow."""
+    _, headers, body = _split_response(data)
     length = 0 if method == "HEAD" else int(headers.get("Content-Length", 1 << 60))
     return b"\r\n\r\n" in data and len(body) >= length

@@ -1,10 +1,10 @@
-"""A slow link: a proxy that delays and throttles each connection, without any burst.
+"""A proxy that delays and throttles each connection, without bursts.
 
-The first byte of each response comes no sooner than ``first_byte_delay_s`` after its request, and
-``t`` seconds later at most ``rate * t`` bytes have followed, but for one packet. nginx's
-limit_rate lets a second's worth through at once, which flatters small ranges.
+The first byte of each response is sent no sooner than ``first_byte_delay_s`` after its request, and
+``t`` seconds later at most ``rate * t`` bytes have followed, except for one packet. nginx's
+limit_rate passes the bytes of the first second at once, which favours small ranges.
 
-One clock ticks for all connections, as 128 timers of 10 ms each would cost a core by themselves.
+One timer serves all connections, as 128 timers of 10 ms each would use a CPU core by themselves.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FIRST_BYTE_DELAY_S = 0.060
 _HOST = "127.0.0.1"
 _BACKLOG = 512
 _SLICE_S = 0.010
-# A tick that comes late (a busy machine) may be made good, up to this much.
+# After a late tick (on a busy machine) the rate may be exceeded, by at most this time.
 _MAX_CREDIT_S = 0.1
 _FIRST_PACKET = 1460
 _HIGH_WATER = 256 * 1024
@@ -37,7 +37,7 @@ _LOW_WATER = 64 * 1024
 
 
 class _Link:
-    """One client's connection and its own one to the upstream."""
+    """One client's connection and its connection to the upstream server."""
 
     def __init__(self, pacer: _Pacer, client: asyncio.Transport) -> None:
         self._pacer = pacer
@@ -63,7 +63,7 @@ class _Link:
             upstream.write(bytes(self._unsent_request))
 
     def request_bytes(self, data: bytes) -> None:
-        """The client sends: whatever comes back next is the beginning of a response."""
+        """Forward a request: the next bytes of the server are the beginning of a response."""
         self._begun = False
         self._hold_until = self._pacer.loop.time() + self._pacer.delay_s
         if self._upstream is None:
@@ -106,17 +106,17 @@ class _Link:
         self._end_if_done()
 
     def _wake(self) -> None:
-        # Time without anything to send earns nothing.
+        # Idle time does not count.
         if self._pending and self not in self._pacer.active:
             self._credit_at = self._pacer.loop.time()
             self._pacer.wake(self)
 
     def pump(self, now: float) -> None:
-        """Send what the time since the last tick allows."""
+        """Send the bytes that the time since the last tick allows."""
         earned = (now - self._credit_at) * self._pacer.rate
         self._credit_at = now
         if self._client.get_write_buffer_size():
-            # The client does not read: the link is not what holds it up, and nothing is saved up.
+            # The client does not read: this time does not count either.
             return
         self._credit = min(self._credit + earned, _MAX_CREDIT_S * self._pacer.rate)
         if self._credit >= 1:
@@ -149,7 +149,7 @@ class _Link:
 
 
 class _Pacer:
-    """The clock of all links."""
+    """The timer of all links."""
 
     def __init__(self, upstream: tuple[str, int], rate: float, delay_s: float) -> None:
         self.loop = asyncio.get_running_loop()
@@ -221,7 +221,7 @@ class ThrottleProxy:
     Parameters
     ----------
     host, port
-        The server behind it.
+        The upstream server.
     rate
         Bytes per second and connection.
     first_byte_delay_s
@@ -248,7 +248,7 @@ class ThrottleProxy:
 
     @property
     def open_connections(self) -> int:
-        """How many clients' connections are open."""
+        """Number of open client connections."""
         return len(self._pacer.open)
 
     def __enter__(self) -> ThrottleProxy:
@@ -287,7 +287,7 @@ def throttle_process(
     rate: float = RATE,
     first_byte_delay_s: float = FIRST_BYTE_DELAY_S,
 ) -> Iterator[str]:
-    """The proxy in a process of its own, so that it takes no time from the client; its URL."""
+    """The proxy in a process of its own, so that it does not slow the client; yields its URL."""
     command = [sys.executable, "-m", "tests.servers.throttle", "--upstream", f"{host}:{port}"]
     command += ["--rate", str(rate), "--first-byte-delay", str(first_byte_delay_s)]
     command += ["--until-stdin-closes"]
@@ -304,7 +304,7 @@ def throttle_process(
 
 
 def main() -> None:
-    """Run the proxy until it is interrupted, or until its parent has gone."""
+    """Run the proxy until it is interrupted, or its parent has ended."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--upstream", required=True, metavar="HOST:PORT")
     parser.add_argument("--port", type=int, default=0, help="0 (the default) takes a free one")

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as bytes: reading a request, and sending an answer as well or as badly as it says."""
+"""HTTP/1.1 as bytes: reading requests, and sending responses with or without faults."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from urllib.parse import parse_qsl, unquote
 
 Kind = Literal["get", "head", "list", "other"]
 Ending = Literal["keep", "close", "reset", "stall"]
-"""What follows the last byte: the next request, FIN, RST, or nothing until the client leaves."""
+"""What follows the last byte: the next request, FIN, RST, or nothing until the client's end."""
 
 _CHUNK = 8192
-# More at once than the kernel takes would be copied into asyncio's buffer.
+# asyncio copies what the kernel does not accept into a buffer of its own.
 _WRITE_BYTES = 256 * 1024
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _request_ids = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class HttpRequest:
     """One request; header names are in lower case, and a listing's key is its prefix."""
 
     method: str
@@ -40,17 +40,17 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One answer and how it goes over the wire.
+class Response:
+    """One response and how it is sent.
 
     Attributes
     ----------
     head_bytes
-        Send only so many bytes of the head, and no body; 0 sends nothing at all.
+        Send only this number of bytes of the head, and no body; 0 sends nothing.
     body_bytes
-        Send only so many bytes of the body, whatever the headers promise.
+        Send only this number of bytes of the body, whatever the headers say.
     piece_bytes, every_s
-        Send that many bytes at a time, with a pause after each.
+        Send pieces of this size, with a pause in seconds after each.
     """
 
     status: int
@@ -85,8 +85,8 @@ def _in_chunks(body: bytes, *, complete: bool) -> bytes:
     return encoded + b"0\r\n\r\n" if complete else encoded
 
 
-async def read_request(reader: asyncio.StreamReader) -> Asked | None:
-    """Read the next request; None if the client has gone."""
+async def read_request(reader: asyncio.StreamReader) -> HttpRequest | None:
+    """Read the next request; None if the client has disconnected."""
     try:
         block = await reader.readuntil(b"\r\n\r\n")
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
@@ -96,10 +96,10 @@ async def read_request(reader: asyncio.StreamReader) -> Asked | None:
     fields = (line.partition(":") for line in lines)
     headers = {name.strip().lower(): value.strip() for name, _, value in fields}
     await reader.readexactly(int(headers.get("content-length", 0)))
-    return _asked(method, target, headers)
+    return _parse_request(method, target, headers)
 
 
-def _asked(method: str, target: str, headers: Mapping[str, str]) -> Asked:
+def _parse_request(method: str, target: str, headers: Mapping[str, str]) -> HttpRequest:
     path, _, query_string = target.partition("?")
     bucket, _, key = unquote(path).lstrip("/").partition("/")
     query = dict(parse_qsl(query_string, keep_blank_values=True))
@@ -108,47 +108,50 @@ def _asked(method: str, target: str, headers: Mapping[str, str]) -> Asked:
         kind = "get" if method == "GET" else "head"
     elif method == "GET" and "list-type" in query:
         kind, key = "list", query.get("prefix", "")
-    return Asked(method, kind, bucket, key, query, headers, f"{next(_request_ids):016X}")
+    return HttpRequest(method, kind, bucket, key, query, headers, f"{next(_request_ids):016X}")
 
 
 async def send(
-    answer: Answer, asked: Asked, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    response: Response,
+    request: HttpRequest,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
 ) -> bool:
-    """Send the answer; say whether the connection may take another request."""
-    head, body = answer.encode(with_body=asked.method != "HEAD")
-    if len(body) < _WRITE_BYTES and not answer.piece_bytes:
-        await _write(writer, head + body, answer)
+    """Send the response; return whether the connection remains open for another request."""
+    head, body = response.encode(with_body=request.method != "HEAD")
+    if len(body) < _WRITE_BYTES and not response.piece_bytes:
+        await _write(writer, head + body, response)
     else:
-        # A big body is not copied to stand behind its head.
-        await _write(writer, head, answer)
-        await _write(writer, body, answer)
-    if answer.ending == "reset":
+        # Separately, as joining them would copy a large body.
+        await _write(writer, head, response)
+        await _write(writer, body, response)
+    if response.ending == "reset":
         await _delivered(writer)
         reset(writer)
-    elif answer.ending == "stall":
+    elif response.ending == "stall":
         while await reader.read(_CHUNK):
             pass
-    return answer.ending == "keep" and asked.headers.get("connection", "").lower() != "close"
+    return response.ending == "keep" and request.headers.get("connection", "").lower() != "close"
 
 
-async def _write(writer: asyncio.StreamWriter, data: bytes, answer: Answer) -> None:
-    size = answer.piece_bytes or _WRITE_BYTES
+async def _write(writer: asyncio.StreamWriter, data: bytes, response: Response) -> None:
+    size = response.piece_bytes or _WRITE_BYTES
     view = memoryview(data)
     for at in range(0, len(data), size):
         writer.write(view[at : at + size])
         await writer.drain()
-        if answer.piece_bytes:
-            await asyncio.sleep(answer.every_s)
+        if response.piece_bytes:
+            await asyncio.sleep(response.every_s)
 
 
 async def _delivered(writer: asyncio.StreamWriter) -> None:
-    # A reset throws away what the kernel has not delivered yet. Waiting for that makes "reset
-    # after n bytes" mean n bytes; a client that does not read cannot hold it up for long.
+    # A reset discards what the kernel has not delivered. Waiting for that makes "reset after n
+    # bytes" exact; the wait is limited, as a client may not read.
     sock = writer.get_extra_info("socket")
     for _ in range(500):
         try:
             queued = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0")
-        except (OSError, ValueError):  # the client has gone, and the socket is closed
+        except (OSError, ValueError):  # the client has disconnected, and the socket is closed
             return
         if struct.unpack("i", queued) == (0,):
             return
@@ -158,7 +161,7 @@ async def _delivered(writer: asyncio.StreamWriter) -> None:
 def reset(writer: asyncio.StreamWriter) -> None:
     """Close the connection with RST instead of FIN."""
     sock = writer.get_extra_info("socket")
-    # The client may have closed it in this very moment.
+    # The client may be closing it at the same time.
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()

@@ -1,1 +1,1 @@
-"""The transfer protocol without I/O: commands, retries, parts, listings."""
+"""The transfer protocol without I/O: commands, retries, parts and listings."""

@@ -1,12 +1,13 @@
-"""What the transfer core asks of its drivers, and what it is told.
+"""The commands that the transfer core yields to its drivers, and their results.
 
-The core (`retry`, `transfer`, `listing`) is made of generators: they yield the commands below
-and are sent the answers, so that retries, ranges and verification are written once, without I/O.
-`sync_downloader` answers with boto3 and threads, `async_downloader` with aioboto3 and tasks.
+The core (`retry`, `transfer`, `listing`) consists of generators, here called operations: they yield
+the commands below and are sent the results, so that retries, ranges and verification are written
+once, without I/O. `sync_driver` executes commands with boto3 and threads, `async_driver` with
+aioboto3 and tasks.
 
-A driver never raises for what the service or the network did: it answers with a `Failure`, and the
-core decides. Anything else that it meets (a cancellation, a full disk, a defect) it throws into
-the generator.
+A driver does not raise errors of the service or the network: it sends a `Failure` into the
+generator, and the core decides. All other exceptions (a cancellation, a full disk, a defect) it
+throws into the generator.
 """
 
 from __future__ import annotations
@@ -14,18 +15,24 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypedDict, TypeVar, Unpack
 
 from ...errors import RETRYABLE, TransferError
 
 T = TypeVar("T")
 
 
+class _FailureDetails(TypedDict, total=False):
+    retry_after_s: float | None
+    request_id: str | None
+    cause: BaseException | None
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why an attempt failed.
+    """Why a request failed.
 
-    ``retryable`` says whether the same request may succeed if it is made again.
+    ``retryable``: whether the same request may succeed if it is repeated.
     """
 
     error: type[TransferError]
@@ -36,13 +43,15 @@ class Failure:
     cause: BaseException | None = None
 
     @classmethod
-    def of(cls, error: type[TransferError], reason: str, **details: Any) -> Failure:
-        """A fault that is retryable if its exception type is."""
+    def of(
+        cls, error: type[TransferError], reason: str, **details: Unpack[_FailureDetails]
+    ) -> Failure:
+        """A failure that is retryable if its exception type is."""
         return cls(error, reason, issubclass(error, RETRYABLE), **details)
 
 
 class ResponseRejected(Exception):  # noqa: N818 - a signal to the driver, never seen by users
-    """Raised by a receiver that does not want this answer."""
+    """Raised by a receiver that does not accept this response."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.reason)
@@ -51,9 +60,10 @@ class ResponseRejected(Exception):  # noqa: N818 - a signal to the driver, never
 
 @dataclass(frozen=True, slots=True)
 class ResponseHead:
-    """The head of an answer to a GET.
+    """Status and headers of the response to a GET.
 
-    ``etag_is_opaque``: it looks like an MD5 but is none, as S3 documents for SSE-KMS and SSE-C.
+    ``etag_is_opaque``: the ETag may look like an MD5 but is not that of the content, which S3's API
+    reference ("Object", ETag) says of objects encrypted with SSE-KMS or SSE-C.
     """
 
     status: int
@@ -65,9 +75,9 @@ class ResponseHead:
 
     @classmethod
     def of(cls, response: Mapping[str, Any]) -> ResponseHead:
-        """The head of botocore's answer, from boto3 or aioboto3."""
+        """From the response dict of botocore or aiobotocore."""
         meta = response["ResponseMetadata"]
-        headers = meta["HTTPHeaders"]
+        headers = meta["HTTPHeaders"]  # names in lower case, in botocore as in aiobotocore
         length = headers.get("content-length", "")
         return cls(
             status=meta["HTTPStatusCode"],
@@ -89,74 +99,78 @@ class ResponseHead:
 
 
 class Receiver(Protocol):
-    """Takes the answer to one GET; each method may raise `ResponseRejected`."""
+    """Receives the response to one GET; each method may raise `ResponseRejected`."""
 
     def begin(self, head: ResponseHead) -> None:
-        """The head came."""
+        """Receive status and headers."""
 
     def feed(self, chunk: bytes) -> None:
-        """A piece of the body came."""
+        """Receive a piece of the body."""
 
     def end(self) -> None:
-        """The body ended without an error."""
+        """Receive the end of the body, without an error."""
 
 
 class Latch(Protocol):
-    """What `asyncio.Event` and `threading.Event` have in common."""
+    """The common interface of `asyncio.Event` and `threading.Event`."""
 
     def set(self) -> None:
-        """Let those who wait go on."""
+        """Release all that wait."""
 
     def wait(self) -> Any:
-        """Wait, or give what is to be awaited."""
+        """Wait (threading), or return an awaitable (asyncio)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Make a request whose answer is small; answered with botocore's dict or a `Failure`."""
+    """Make a request with a small response; the result is botocore's dict or a `Failure`.
+
+    ``operation`` is the name of a method of the S3 client.
+    """
 
     operation: str
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class Get:
-    """Get an object or a range of it into ``receiver``; answered with None or a `Failure`."""
+    """Get an object or a range of it into ``receiver``; the result is None or a `Failure`."""
 
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, object]
     receiver: Receiver
 
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Wait; answered with None."""
+    """Wait for a time in seconds; the result is None."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Wait until the latch is set; answered with None."""
+    """Wait until the latch is set; the result is None."""
 
     latch: Latch
 
 
 @dataclass(frozen=True, slots=True)
 class RunInThread:
-    """Compute something that takes a while; answered with what ``function`` returns."""
+    """Run a long computation outside the event loop; the result is that of ``function``."""
 
-    function: Callable[[], Any]
+    function: Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Gather:
-    """Run generators side by side; answered with None when all have ended.
+    """Run operations concurrently; the result is None when all have ended.
 
-    The first exception stops the others, waits for them to clean up, and is thrown.
+    The first exception stops the other operations; when they have cleaned up, it is thrown.
     """
 
-    operations: Sequence[Operation[Any]]
+    operations: Sequence[Operation[object]]
 
 
 Command: TypeAlias = Call | Get | Sleep | Wait | RunInThread | Gather
+# What is sent depends on the command that was yielded, which a Generator's type cannot express.
 Operation: TypeAlias = Generator[Command, Any, T]

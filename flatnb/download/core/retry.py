@@ -1,4 +1,4 @@
-"""The one retry loop, without I/O: exponential backoff with full jitter, Retry-After, deadline."""
+"""The retry loop, without I/O: exponential backoff with full jitter, Retry-After, deadline."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from ...errors import ThrottledError, TransferError
 from ..events import Listener, Retried
 from .commands import Command, Failure, Latch, Operation, Sleep
 
-_WEIGHT = 0.1
+_WEIGHT = 0.1  # of a new part in the moving average
 _PART_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how late to try again.
+    """How often and after which delays a request is repeated.
 
     Attributes
     ----------
     max_retries
-        How often a request is made again; ``max_retries + 1`` attempts in all.
+        How often a request is repeated; it makes ``max_retries + 1`` attempts in total.
     backoff_s
         The upper bound of the first delay, in seconds; it doubles with each retry up to
-        ``max_backoff_s``. The delay is drawn uniformly from zero to the bound ("full jitter"),
-        so that many clients do not come back together.
+        ``max_backoff_s``. The delay is drawn uniformly from zero to the bound ("full jitter" in
+        Amazon's "Exponential Backoff And Jitter"), so that clients do not retry in step.
     deadline_s
-        No retry begins later than this after the first fault, whatever Retry-After asks.
+        No retry starts later than this after the first failure, whatever Retry-After says.
     """
 
     max_retries: int
@@ -39,53 +39,61 @@ class RetryPolicy:
 
     def delay(self, retry: int, retry_after_s: float | None, fraction: float) -> float:
         """Seconds to wait before the ``retry``-th retry; ``fraction`` is uniform in [0, 1)."""
+        # Retry-After is a minimum; with less, the service would reject the request again.
         bound: float = min(self.max_backoff_s, self.backoff_s * 2 ** (retry - 1))
         return max(retry_after_s or 0.0, fraction * bound)
 
 
 @dataclass(slots=True)
 class Throttle:
-    """What all requests of a downloader know of the service's wish to slow down."""
+    """A pause of all requests of a downloader, as one throttled request concerns them all.
+
+    ``until`` is a time of the context's clock, in seconds.
+    """
 
     until: float = 0.0
 
     def slow_down(self, until: float) -> None:
-        """Hold all requests until then."""
+        """Pause all requests until then; an earlier time than before changes nothing."""
         self.until = max(self.until, until)
 
     def pause(self, now: float) -> float:
-        """Seconds for which a request must wait."""
+        """Seconds for which a request has to wait."""
         return max(0.0, self.until - now)
 
 
 @dataclass(slots=True)
 class ThroughputEstimate:
-    """How fast a connection is, as all parts of a downloader found it.
+    """The throughput of one connection, estimated from all parts of a downloader.
 
-    A service that slows each connection (or a long way to it) wants many small parts; where a
-    connection is quick, each request's own cost, some 1.5 ms of the processor, is what is left.
+    If the service throttles each connection, or its latency is high, many small parts are faster.
+    If connections are fast, few large parts are: a request costs some 1.5 ms of CPU time (measured,
+    mostly the signature).
 
     Attributes
     ----------
     bytes_per_s
-        The mean of the last parts; 0.0 before the first.
+        An exponential moving average over the parts; 0.0 before the first.
     """
 
     bytes_per_s: float = 0.0
 
-    def note(self, size_bytes: int, seconds: float) -> None:
-        """Take a part's rate into the mean."""
+    def update(self, size_bytes: int, seconds: float) -> None:
+        """Include a part in the average."""
         rate = size_bytes / max(seconds, 0.001)
         self.bytes_per_s += (rate - self.bytes_per_s) * (_WEIGHT if self.bytes_per_s else 1.0)
 
     def part_bytes(self, least: int) -> int:
-        """What comes in a quarter of a second, but ``least``, and eight times that at most."""
+        """The bytes of a quarter of a second, at least ``least`` and at most eight times that."""
         return min(max(least, int(self.bytes_per_s * _PART_S)), 8 * least)
 
 
 @dataclass(frozen=True, slots=True)
 class TransferContext:
-    """What the core needs from outside; the clock and the randomness are given by tests."""
+    """The settings and dependencies of the core; tests replace the clock and the random source.
+
+    ``fraction`` returns random numbers, uniform in [0, 1).
+    """
 
     policy: RetryPolicy
     emit: Listener
@@ -100,41 +108,42 @@ class TransferContext:
 def with_retries(
     context: TransferContext, bucket: str, key: str, command: Callable[[], Command]
 ) -> Operation[Any]:
-    """Make a request until it succeeds; answered faults that are transient are retried.
+    """Make a request until it succeeds; transient failures are retried.
 
-    ``command`` is asked anew for each attempt, so that a cut download can go on where it stopped.
+    ``command`` is called for each attempt, so that an interrupted download can resume.
 
     Raises
     ------
     TransferError
-        The fault's exception, if it is permanent, or the retries or the deadline ran out.
+        The failure's exception: if it is permanent, or the retries or the deadline are exhausted.
     """
     policy = context.policy
     deadline: float | None = None
     attempt = 0
     while True:
         if pause := context.throttle.pause(context.clock()):
-            # A little jitter, or all parts come back in the same instant.
+            # Jitter, so that the waiting parts do not all send their requests at the same time.
             yield Sleep(pause * (1 + 0.25 * context.fraction()))
         attempt += 1
-        answer = yield command()
-        if not isinstance(answer, Failure):
-            return answer
+        result = yield command()
+        if not isinstance(result, Failure):
+            return result
         now = context.clock()
-        # From the first fault on, as a part of a large object may have waited long for its turn.
+        # Measured from the first failure, not from the start: a part of a large object may have
+        # waited for a free connection for longer than the deadline.
         deadline = deadline or now + policy.deadline_s
-        delay = policy.delay(attempt, answer.retry_after_s, context.fraction())
+        delay = policy.delay(attempt, result.retry_after_s, context.fraction())
         resume_at = now + delay
-        if not answer.retryable or attempt > policy.max_retries or resume_at > deadline:
-            raise as_exception(answer, bucket, key, attempt) from answer.cause
-        if issubclass(answer.error, ThrottledError):
+        if not result.retryable or attempt > policy.max_retries or resume_at > deadline:
+            raise as_exception(result, bucket, key, attempt) from result.cause
+        if issubclass(result.error, ThrottledError):
             context.throttle.slow_down(resume_at)
-        context.emit(Retried(bucket, key, attempt, delay, answer.reason))
+        context.emit(Retried(bucket, key, attempt, delay, result.reason))
         yield Sleep(delay)
 
 
 def as_exception(failure: Failure, bucket: str, key: str, attempts: int) -> TransferError:
-    """The exception that tells users of a fault."""
+    """The exception for users."""
     return failure.error(
         failure.reason, bucket=bucket, key=key, attempts=attempts, request_id=failure.request_id
     )

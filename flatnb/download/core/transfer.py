@@ -1,9 +1,10 @@
-"""One object's download, decided without I/O: ranges, retries, resume, verification.
+"""The download of one object, without I/O: ranges, retries, resumption, verification.
 
-The first request asks for the first part and thereby learns the size and the ETag. The other
-parts follow side by side as soon as its head is here, each bound by ``If-Match`` to the same
-version. A part that is cut goes on at the byte where it stopped. If the object is replaced
-meanwhile, or what came is not whole, all of it is fetched once more; then it is an error.
+The first request gets the first part, and with it the size and the ETag of the object. As soon as
+its headers are received, the other parts are requested concurrently, each bound to the same version
+by ``If-Match``. An interrupted part resumes at the byte where it stopped. If the object is replaced
+meanwhile, or the received bytes are damaged, all of it is downloaded once more; if that fails as
+well, it is an error.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ...errors import (
     ConnectionFailedError,
@@ -48,19 +49,21 @@ from .retry import TransferContext, with_retries
 T = TypeVar("T")
 
 PART_BYTES = 1 << 20
-"""Objects above this are fetched in parts: small enough that a 25 MB file uses many of the
-service's throttled connections; parts are larger where connections turn out to be quick."""
+"""Larger objects are downloaded in parts. Small enough that a 25 MB file uses many connections, as
+the service throttles each of them; where connections are fast, `ThroughputEstimate` makes parts
+larger."""
 
 MAX_PARTS = 1024
-"""An object of more parts gets larger ones: signing costs about a millisecond a request."""
+"""For more, the parts are made larger: a request costs about 1 ms for its signature (measured)."""
 
 SLOWEST_BYTES_PER_S = 16 * 1024
-"""A connection that drips more slowly is given up, and its part resumed on another."""
+"""A slower connection is abandoned, and its part resumed on another. No read time-out expires on a
+connection that delivers single bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectVersion:
-    """One version of an object, as a listing tells it."""
+    """One version of an object, as in a listing; ``etag`` includes its quotes."""
 
     size_bytes: int
     etag: str
@@ -76,17 +79,19 @@ def download(
 ) -> Operation[T]:
     """Download one object into ``target`` and return ``finish(target, version)``.
 
-    ``finish`` runs as `RunInThread` and processes the bytes: decompresses, parses, commits. It is
-    given their version, or None where the service gives no ETag. If it finds them damaged
-    (`GzipError`), the object is fetched once more. ``known`` saves finding out the size; where
-    the object is a newer version by now, the newer one is fetched.
+    ``finish`` runs as `RunInThread` and processes the bytes: it decompresses, parses or commits
+    them. Its second argument is their version, or None if the service sends no ETag. If it raises
+    `GzipError`, the object is downloaded once more. ``known`` is the version of a listing, which
+    lets all parts start at once; if the object has been replaced since, the newer version is
+    downloaded.
 
     Raises
     ------
     TransferError
-        The object could not be had. Then, and after any other exception, ``target`` is aborted.
+        If the object could not be downloaded. After this and any other exception, ``target`` is
+        aborted.
     """
-    began = context.clock()
+    started = context.clock()
     context.emit(DownloadStarted(bucket, key))
     try:
         transfer = _Transfer(context, bucket, key, target, known)
@@ -95,7 +100,9 @@ def download(
         except (ObjectChangedError, IntegrityError) as error:
             context.emit(BytesDiscarded(bucket, key, transfer.received_bytes))
             context.emit(Retried(bucket, key, error.attempts, 0.0, error.reason))
-            transfer = _Transfer(context, bucket, key, target, None, earlier=error.attempts)
+            transfer = _Transfer(
+                context, bucket, key, target, None, earlier_attempts=error.attempts
+            )
             value = yield from transfer.run(finish)
     except BaseException as error:
         target.abort()
@@ -103,15 +110,15 @@ def download(
             reason = str(getattr(error, "reason", type(error).__name__))
         else:
             reason = "cancelled"
-        context.emit(DownloadFailed(bucket, key, reason, context.clock() - began))
+        context.emit(DownloadFailed(bucket, key, reason, context.clock() - started))
         raise
-    elapsed_s = context.clock() - began
+    elapsed_s = context.clock() - started
     context.emit(DownloadFinished(bucket, key, transfer.received_bytes, elapsed_s))
     return value
 
 
 class _Transfer:
-    """One run through all parts of an object."""
+    """One attempt to download all parts of an object."""
 
     def __init__(
         self,
@@ -120,7 +127,7 @@ class _Transfer:
         key: str,
         target: Target,
         known: ObjectVersion | None,
-        earlier: int = 0,
+        earlier_attempts: int = 0,
     ) -> None:
         self.context = context
         self.bucket = bucket
@@ -128,27 +135,28 @@ class _Transfer:
         self.target = target
         self.size = known.size_bytes if known else None
         self.etag = known.etag if known else None
-        self.whole = False  # fetch in one piece: the service does no ranges, or gives no ETag
-        self.in_parts = False  # the other parts are under way
+        # In one request: the service does not support ranges, or sends no ETag.
+        self.in_one_piece = False
+        self.in_parts = False  # the requests for the other parts have been decided on
         self.request_id: str | None = None
-        # Of the objects before: this one's first part alone tells too little.
+        # From earlier objects: the first part of this one is too small a sample.
         self._part_bytes = context.throughput.part_bytes(PART_BYTES)
         self._etag_is_opaque = False
-        self._earlier = earlier
+        self._earlier_attempts = earlier_attempts
         self._parts: list[_Part] = []
-        self._first_head = context.new_latch()
+        self._first_response = context.new_latch()
 
     @property
     def received_bytes(self) -> int:
         return sum(part.position - part.start for part in self._parts)
 
     def run(self, finish: Callable[[Target, ObjectVersion | None], T]) -> Operation[T]:
-        """Fetch all parts, verify, and take the bytes further."""
+        """Download all parts, verify them, and process the bytes."""
         try:
             yield from self._fetch()
             value: T = yield RunInThread(partial(self._finish, finish))
         except TransferError as error:
-            error.attempts += self._earlier
+            error.attempts += self._earlier_attempts
             raise
         return value
 
@@ -158,21 +166,21 @@ class _Transfer:
         except ObjectChangedError:
             if self.in_parts or self.etag is not None:
                 raise
-            # No range of an empty object can be had (416), and without an ETag nothing says
-            # that two ranges are of the same version.
-            self.whole = True
+            # A range of an empty object is an error (416; RFC 9110, 14.1.2), and without an ETag
+            # nothing shows that two ranges belong to the same version.
+            self.in_one_piece = True
             self._parts.clear()
             yield from self._fetch_first()
 
     def _fetch_first(self) -> Operation[None]:
         try:
             stop = PART_BYTES if self.size is None else min(PART_BYTES, self.size)
-            yield from self._part(0, None if self.whole else stop).fetch()
+            yield from self._part(0, None if self.in_one_piece else stop).fetch()
         finally:
-            self._first_head.set()
+            self._first_response.set()
 
     def _fetch_others(self) -> Operation[None]:
-        yield Wait(self._first_head)
+        yield Wait(self._first_response)
         if self.in_parts and self.size is not None:
             step = max(self._part_bytes, -(-self.size // MAX_PARTS))
             starts = range(PART_BYTES, self.size, step)
@@ -184,8 +192,8 @@ class _Transfer:
         self._parts.append(part)
         return part
 
-    def learn(self, head: ResponseHead, size: int | None, *, in_parts: bool) -> None:
-        """Take what the first part's head tells of the object; let the other parts begin."""
+    def set_object(self, head: ResponseHead, size: int | None, *, in_parts: bool) -> None:
+        """Set size and version from the first part's headers; let the other parts start."""
         self.size = size
         self.etag = head.etag
         self._etag_is_opaque = head.etag_is_opaque
@@ -193,21 +201,22 @@ class _Transfer:
         if size is not None:
             self.context.emit(SizeKnown(self.bucket, self.key, size))
         self.in_parts = in_parts
-        self.whole = not in_parts and head.status != 206
-        self._first_head.set()
+        self.in_one_piece = not in_parts and head.status != 206
+        self._first_response.set()
 
     def _finish(self, finish: Callable[[Target, ObjectVersion | None], T]) -> T:
         version = ObjectVersion(self.target.size, self.etag) if self.etag else None
         try:
             self._check_md5()
             return finish(self.target, version)
-        except GzipError as failure:
+        except GzipError as error:
             raise IntegrityError(
-                str(failure), bucket=self.bucket, key=self.key, request_id=self.request_id
-            ) from failure
+                str(error), bucket=self.bucket, key=self.key, request_id=self.request_id
+            ) from error
 
     def _check_md5(self) -> None:
-        # The real bucket's ETags are of multipart uploads ("…-3") and say nothing of the content.
+        # Only ETags of objects uploaded in one piece are an MD5 of the content. Those of multipart
+        # uploads ("…-3"), which most of the vendor's large files have, are not.
         etag = (self.etag or "").strip('"').lower()
         if self._etag_is_opaque or not re.fullmatch(r"[0-9a-f]{32}", etag):
             return
@@ -215,37 +224,37 @@ class _Transfer:
         for chunk in self.target.chunks():
             digest.update(chunk)
         if digest.hexdigest() != etag:
-            raise GzipError("the MD5 of what came is not the object's ETag")
+            raise GzipError("the MD5 of the received bytes is not the object's ETag")
 
 
 class _Part:
-    """One range of an object, and the receiver of the answers that bring it."""
+    """One range of an object, and the receiver of the responses to its requests."""
 
     def __init__(self, transfer: _Transfer, start: int, stop: int | None) -> None:
         self.start = start
         self.stop = stop
         self.position = start
         self._transfer = transfer
-        self._began = 0, 0.0  # at which byte, and when
+        self._attempt_start = 0, 0.0  # position in bytes, time of the clock in seconds
         self._give_up_at = 0.0
 
     def fetch(self) -> Operation[None]:
-        """Fetch the part, with retries."""
+        """Download the part, with retries."""
         transfer = self._transfer
         yield from with_retries(transfer.context, transfer.bucket, transfer.key, self._request)
 
     def _request(self) -> Get:
         transfer = self._transfer
-        parameters: dict[str, Any] = {"Bucket": transfer.bucket, "Key": transfer.key}
+        parameters: dict[str, object] = {"Bucket": transfer.bucket, "Key": transfer.key}
         if transfer.etag is None or transfer.size is None:
-            self._start_again()
+            self._restart()
         else:
             parameters["IfMatch"] = transfer.etag
-        if self.stop and (self.position or not transfer.whole):
+        if self.stop and (self.position or not transfer.in_one_piece):
             parameters["Range"] = f"bytes={self.position}-{self.stop - 1}"
         return Get(parameters, self)
 
-    def _start_again(self) -> None:
+    def _restart(self) -> None:
         if self.position > self.start:
             transfer = self._transfer
             discarded = self.position - self.start
@@ -266,56 +275,62 @@ class _Part:
             self._begin_whole(head)
         expected = (self.stop or self.position) - self.position
         if self.stop is not None and head.content_length not in (None, expected):
-            raise self._refused(
+            raise self._rejected(
                 f"Content-Length is {head.content_length} for {expected} bytes", head
             )
         allowed_s = transfer.context.timeout_s + expected / SLOWEST_BYTES_PER_S
         now = transfer.context.clock()
-        self._began = self.position, now
+        self._attempt_start = self.position, now
         self._give_up_at = now + allowed_s if self.stop else float("inf")
 
     def _begin_range(self, head: ResponseHead) -> None:
         transfer = self._transfer
-        answered = head.range()
-        if answered is None:
-            raise self._refused(f"Content-Range is {head.content_range!r}", head)
-        start, stop, total = answered
-        first_answer = self.start == self.position == 0 and not transfer.in_parts
-        if first_answer:
+        received = head.range()
+        if received is None:
+            raise self._rejected(f"Content-Range is {head.content_range!r}", head)
+        start, stop, total = received
+        is_first_response = self.start == self.position == 0 and not transfer.in_parts
+        if is_first_response:
             self.stop = min(PART_BYTES, total)
         if (start, stop, total) != (self.position, self.stop, transfer.size or total):
-            asked = f"bytes {self.position}-{(self.stop or 0) - 1}"
-            raise self._refused(f"Content-Range is {head.content_range!r} for {asked}", head)
-        if first_answer:
+            requested = f"bytes {self.position}-{(self.stop or 0) - 1}"
+            raise self._rejected(f"Content-Range is {head.content_range!r} for {requested}", head)
+        if is_first_response:
             if head.etag is None and total > PART_BYTES:
-                raise ResponseRejected(Failure.of(ObjectChangedError, "the service gives no ETag"))
-            transfer.learn(head, total, in_parts=total > PART_BYTES)
+                raise ResponseRejected(Failure.of(ObjectChangedError, "the service sends no ETag"))
+            transfer.set_object(head, total, in_parts=total > PART_BYTES)
 
     def _begin_whole(self, head: ResponseHead) -> None:
-        """A 200: the service has no ranges, or the object was asked for in one piece."""
+        """A 200: the service does not support ranges, or none was requested."""
         transfer = self._transfer
         if self.start or transfer.in_parts:
-            raise self._refused("the service ignored Range", head)
+            raise self._rejected("the service ignored the Range header", head)
         resumed = self.position > self.start
-        self._start_again()
+        self._restart()
         start, stop, total = head.range() or (0, 0, 0)
         if stop - start < total:
-            # rclone's server calls a part so. Without Range, in one piece, it is right.
+            # `rclone serve s3` sends parts with status 200 (seen with rclone 1.75). It must be
+            # asked for the whole object, without Range.
             if resumed:
-                raise self._refused("a part came as the whole", head)
-            raise ResponseRejected(Failure.of(ObjectChangedError, "the service has no 206"))
+                raise self._rejected("a part was sent with status 200", head)
+            raise ResponseRejected(
+                Failure.of(ObjectChangedError, "the service sends parts with status 200")
+            )
         self.stop = head.content_length
-        transfer.learn(head, head.content_length, in_parts=False)
+        transfer.set_object(head, head.content_length, in_parts=False)
 
     def feed(self, chunk: bytes) -> None:
         transfer = self._transfer
         if self.stop is not None and self.position + len(chunk) > self.stop:
-            raise self._refused("more bytes came than were promised")
+            raise self._rejected("the body is longer than its Content-Length")
         if self.position == 0 and _is_page(transfer.key, chunk):
-            raise self._refused("an HTML or XML page came in place of the object")
+            raise self._rejected("the body is an HTML or XML page, not the object")
         if transfer.context.clock() > self._give_up_at:
             raise ResponseRejected(
-                Failure.of(TransferTimeoutError, "the connection is far too slow")
+                Failure.of(
+                    TransferTimeoutError,
+                    f"the connection is slower than {SLOWEST_BYTES_PER_S} bytes/s",
+                )
             )
         transfer.target.write(self.position, chunk)
         self.position += len(chunk)
@@ -327,12 +342,12 @@ class _Part:
         elif self.position != self.stop:
             missing = f"the body ended {self.stop - self.position} bytes early"
             raise ResponseRejected(Failure.of(ConnectionFailedError, missing))
-        position, began = self._began
+        position, started = self._attempt_start
         if self.position - position >= PART_BYTES:
             context = self._transfer.context
-            context.throughput.note(self.position - position, context.clock() - began)
+            context.throughput.update(self.position - position, context.clock() - started)
 
-    def _refused(self, reason: str, head: ResponseHead | None = None) -> ResponseRejected:
+    def _rejected(self, reason: str, head: ResponseHead | None = None) -> ResponseRejected:
         request_id = head.request_id if head else self._transfer.request_id
         return ResponseRejected(
             Failure(IntegrityError, reason, retryable=True, request_id=request_id)
@@ -340,5 +355,5 @@ class _Part:
 
 
 def _is_page(key: str, chunk: bytes) -> bool:
-    """Whether a proxy's or the service's page came, with status 200, in place of a data file."""
+    """Whether the body of a data file is a proxy's or the service's page, with status 200."""
     return key.endswith((".gz", ".csv")) and chunk[:1] == b"<"

@@ -1,4 +1,4 @@
-"""Drives the transfer core with aioboto3 and tasks."""
+"""Executes the commands of the transfer core with aioboto3 and tasks."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar
-
-from aiobotocore.httpsession import AIOHTTPSession
 
 from ..core.commands import (
     Call,
@@ -20,70 +18,64 @@ from ..core.commands import (
     Sleep,
     Wait,
 )
-from .botocore_client import READ_BYTES, fault_of, parsing_the_answer
+from .botocore_client import READ_BYTES, AsyncS3Client, failure_of, parse_errors_rejected
 
 T = TypeVar("T")
-
-
-class PlainSession(AIOHTTPSession):  # type: ignore[misc]
-    """aiohttp without its own retry, which would neither wait nor be counted.
-
-    aiohttp makes a GET again when a connection that it kept was closed; only its own tests can
-    ask it not to. Where the attribute is gone, such a retry is merely not counted.
-    """
-
-    async def _get_session(self, proxy_url: Any) -> Any:
-        session = await super()._get_session(proxy_url)
-        session._retry_connection = False
-        return session
+C = TypeVar("C", Call, Get)
 
 
 class Connection:
-    """One event loop's client, with the bounds on its connections and files."""
+    """The client of one event loop, with the limits on its connections and files.
+
+    ``lifetime`` yields the client once, and closes it when it is closed itself.
+    """
 
     def __init__(
-        self, lifetime: AsyncGenerator[Any, None], max_connections: int, max_files: int
+        self, lifetime: AsyncGenerator[AsyncS3Client, None], max_connections: int, max_files: int
     ) -> None:
         self.pid = os.getpid()
         self.slots = asyncio.Semaphore(max_connections)
         self.files = asyncio.Semaphore(max_files)
         self._lifetime = lifetime
         self._opening = asyncio.Lock()
-        self._client: Any = None
+        self._client: AsyncS3Client | None = None
 
-    async def client(self) -> Any:
+    async def client(self) -> AsyncS3Client:
+        """The client, which the first call opens."""
         async with self._opening:
             if self._client is None:
                 self._client = await anext(self._lifetime)
             return self._client
 
     async def close(self) -> None:
+        """Close the client."""
         await self._lifetime.aclose()
 
 
 class AsyncRun:
-    """Drives a core, and the cores that it gathers, as tasks."""
+    """Runs an operation in this task, and the operations that it gathers in further tasks."""
 
-    def __init__(self, client: Any, slots: asyncio.Semaphore) -> None:
+    def __init__(self, client: AsyncS3Client, slots: asyncio.Semaphore) -> None:
         self._client = client
         self._slots = slots
-        self._work: set[asyncio.Future[Any]] = set()
+        self._computations: set[asyncio.Future[object]] = set()
 
     async def drive(self, operation: Operation[T]) -> T:
-        step: Any = operation.send
-        value: Any = None
+        """Run the operation to its end and return its value."""
+        resume: Callable[[Any], Command] = operation.send
+        result: Any = None
         while True:
             try:
-                command = step(value)
+                command = resume(result)
             except StopIteration as end:
-                result: T = end.value
-                return result
+                value: T = end.value
+                return value
             try:
-                step, value = operation.send, await self._answer(command)
-            except BaseException as error:
-                step, value = operation.throw, error
+                resume, result = operation.send, await self._execute(command)
+            except BaseException as error:  # also CancelledError, as the operation cleans up
+                resume, result = operation.throw, error
 
-    async def _answer(self, command: Command) -> Any:
+    async def _execute(self, command: Command) -> Any:
         match command:
             case Get():
                 return await self._request(self._get, command)
@@ -98,48 +90,51 @@ class AsyncRun:
             case Wait():
                 return await command.latch.wait()
 
-    async def _request(self, request: Callable[[Any], Awaitable[Any]], command: Any) -> Any:
+    async def _request(self, request: Callable[[C], Awaitable[object]], command: C) -> object:
         async with self._slots:
             try:
                 return await request(command)
             except Exception as error:
-                if failure := fault_of(error):
+                if failure := failure_of(error):
                     return failure
                 raise
 
-    async def _call(self, command: Call) -> Any:
-        with parsing_the_answer():
+    async def _call(self, command: Call) -> object:
+        with parse_errors_rejected():
             return await getattr(self._client, command.operation)(**command.parameters)
 
     async def _get(self, command: Get) -> None:
-        with parsing_the_answer():
+        with parse_errors_rejected():
             response = await self._client.get_object(**command.parameters)
         body, receiver = response["Body"], command.receiver
-        whole = False
+        is_complete = False
         try:
             receiver.begin(ResponseHead.of(response))
             while chunk := await body.read(READ_BYTES):
                 receiver.feed(chunk)
             receiver.end()
-            whole = True
+            is_complete = True
         finally:
-            if not whole:
-                body.close()  # the connection must not be used again with a rest in it
+            if not is_complete:
+                # Unread bytes would be taken for the next response on this connection.
+                body.close()
 
-    async def _compute(self, function: Callable[[], T]) -> T:
-        work = asyncio.get_running_loop().run_in_executor(None, function)
-        self._work.add(work)
-        # A thread cannot be cancelled: the core aborts the target, and the work then ends.
-        value = await asyncio.shield(work)
-        self._work.discard(work)
+    async def _compute(self, function: Callable[[], object]) -> object:
+        computation = asyncio.get_running_loop().run_in_executor(None, function)
+        self._computations.add(computation)
+        # A thread cannot be cancelled. After a cancellation the core aborts the target, and the
+        # function then ends with `Aborted` at its next read.
+        value = await asyncio.shield(computation)
+        self._computations.discard(computation)
         return value
 
-    async def wait_for_work(self) -> None:
-        """Wait for what a cancellation left computing."""
-        if self._work:
-            await asyncio.gather(*self._work, return_exceptions=True)
+    async def wait_for_threads(self) -> None:
+        """Wait for the functions that still run after a cancellation."""
+        if self._computations:
+            await asyncio.gather(*self._computations, return_exceptions=True)
 
-    async def _gather(self, operations: Sequence[Operation[Any]]) -> None:
+    async def _gather(self, operations: Sequence[Operation[object]]) -> None:
+        # Not a TaskGroup, which raises an ExceptionGroup: operations expect the exception itself.
         tasks = [asyncio.ensure_future(self.drive(operation)) for operation in operations]
         if not tasks:
             return

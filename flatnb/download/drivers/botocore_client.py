@@ -1,4 +1,4 @@
-"""What boto3 and aioboto3 have in common: the client's settings, and exceptions → faults."""
+"""The common part of both drivers: the client's interface, its settings, exceptions → failures."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import contextlib
 import ipaddress
 import ssl
 import warnings
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -19,9 +19,11 @@ from ...errors import ConnectionFailedError, ServiceError, TransferTimeoutError,
 from ..core.commands import Failure, ResponseRejected
 
 READ_BYTES = 256 * 1024
+"""Bytes to read from a body at once."""
 
-# The service is not AWS: this machine's AWS files and profile (a missing one is an error in
-# botocore) must not change how it is reached. A variable without sources is never looked up.
+# The service is not AWS: this machine's AWS configuration must not change the connection, and a
+# missing profile would be an error (botocore's ProfileNotFound). The tuples are botocore's
+# (configuration name, environment variable, default, conversion); without sources, none is read.
 SESSION_VARIABLES: Mapping[str, tuple[None, None, None, None]] = {
     "profile": (None, None, None, None),
     "config_file": (None, None, None, None),
@@ -29,22 +31,57 @@ SESSION_VARIABLES: Mapping[str, tuple[None, None, None, None]] = {
 }
 
 
-def client_arguments(credentials: Mapping[str, str], endpoint_url: str) -> dict[str, Any]:
-    """The arguments of ``session.client`` but for ``config``."""
+class _Events(Protocol):
+    def register(self, event_name: str, handler: Callable[..., None]) -> None: ...
+
+
+class _Meta(Protocol):
+    @property
+    def events(self) -> _Events: ...
+
+
+class HasMeta(Protocol):
+    """A client of boto3 or aioboto3."""
+
+    @property
+    def meta(self) -> _Meta:
+        """The client's event system, among others."""
+
+
+class S3Client(HasMeta, Protocol):
+    """The methods of boto3's S3 client that are called by name; see also `Call`."""
+
+    def get_object(self, **parameters: object) -> Mapping[str, Any]:
+        """GET; ``"Body"`` of the response is a stream."""
+
+    def close(self) -> None:
+        """Close all connections."""
+
+
+class AsyncS3Client(HasMeta, Protocol):
+    """The methods of aioboto3's S3 client that are called by name; see also `Call`."""
+
+    def get_object(self, **parameters: object) -> Awaitable[Mapping[str, Any]]:
+        """GET; ``"Body"`` of the response is a stream."""
+
+
+def client_arguments(credentials: Mapping[str, str], endpoint_url: str) -> dict[str, str]:
+    """The arguments of ``session.client`` except ``config``."""
     return {
         "service_name": "s3",
         "aws_access_key_id": credentials["access_key_id"],
         "aws_secret_access_key": credentials["secret_access_key"],
         "endpoint_url": endpoint_url,
-        "region_name": "us-east-1",  # a constant of the signature, whatever the endpoint
+        # A required part of the signature (SigV4), whatever the endpoint.
+        "region_name": "us-east-1",
     }
 
 
-def config_arguments(timeout: float, max_pool_connections: int) -> dict[str, Any]:
-    """The arguments of botocore's and aiobotocore's ``Config``.
+def config_arguments(timeout: float, max_pool_connections: int) -> dict[str, object]:
+    """The arguments of botocore's and aiobotocore's ``Config``; ``timeout`` is in seconds.
 
-    botocore must not retry by itself: its attempts would multiply with ours, and it does not
-    retry what fails in the body. The service has path-style addresses only and sends no checksums.
+    botocore must not retry: its attempts would multiply those of the core, and it does not retry
+    failures in a body. The service supports only path-style addresses and sends no checksums.
     """
     return {
         "connect_timeout": timeout,
@@ -58,27 +95,37 @@ def config_arguments(timeout: float, max_pool_connections: int) -> dict[str, Any
     }
 
 
-def never_redirect(client: Any) -> None:
-    """Keep botocore from answering a redirect with requests of its own to other regions."""
+def disable_redirects(client: HasMeta) -> None:
+    """Keep botocore from following a redirect with requests of its own to other regions.
 
-    def redirected(context: dict[str, Any], **_: Any) -> None:
+    botocore's S3RegionRedirectorv2 ignores requests whose context says that they are redirected.
+    """
+
+    def redirected(context: dict[str, dict[str, bool]], **_: object) -> None:
         context.setdefault("s3_redirect", {})["redirected"] = True
 
     client.meta.events.register("before-call.s3", redirected)
 
 
 def check_endpoint(endpoint_url: str) -> None:
-    """Refuse what is no URL; warn where the signature and the data would travel in the open."""
+    """Raise ValueError for an invalid URL; warn if the connection would not be encrypted."""
     parts = urlsplit(endpoint_url) if isinstance(endpoint_url, str) else urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(
-            f"endpoint_url={endpoint_url!r} is no URL; give one such as 'https://files.massive.com'"
+            f"endpoint_url={endpoint_url!r} is not a valid URL; pass one such as "
+            "'https://files.massive.com'"
         )
     if parts.username or parts.password:
-        raise ValueError("endpoint_url must not carry a user name or password")
+        # The value is not in the message, as it holds a password.
+        raise ValueError(
+            "endpoint_url must not contain a user name or password; pass the keys as credentials"
+        )
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
         warnings.warn(
-            f"endpoint_url={endpoint_url!r} is not encrypted; use https", UserWarning, stacklevel=4
+            # The caller of the downloader, over its constructor and that of its base class.
+            f"endpoint_url={endpoint_url!r} is not encrypted; use https",
+            UserWarning,
+            stacklevel=4,
         )
 
 
@@ -106,39 +153,46 @@ _CONNECTION_FAILURES = (
 
 
 @contextlib.contextmanager
-def parsing_the_answer() -> Iterator[None]:
-    """Around a client's call: a head that was cut in mid-line comes out of botocore so."""
+def parse_errors_rejected() -> Iterator[None]:
+    """Turn a ValueError of a client's call into `ResponseRejected`.
+
+    botocore raises it when it parses headers that were cut in the middle of a line.
+    """
     try:
         yield
     except ValueError as error:
-        reason = f"the answer's head is damaged ({error})"
+        reason = f"the headers of the response are damaged ({error})"
         raise ResponseRejected(Failure.of(ServiceError, reason, cause=error)) from error
 
 
-def fault_of(error: Exception) -> Failure | None:
-    """The fault that a library's exception tells of; None if it is none of the wire."""
+def failure_of(error: Exception) -> Failure | None:
+    """The failure that a library's exception stands for; None if it is not of the connection."""
     if isinstance(error, ResponseRejected):
         return error.failure
     if isinstance(error, botocore.ClientError):
-        return _service_fault(error)
+        return _service_failure(error)
+    # Checked first, as botocore's time-outs are subclasses of its connection errors.
     if isinstance(error, _TIMEOUTS):
         return Failure.of(TransferTimeoutError, _innermost(error), cause=error)
     if isinstance(error, ResponseParserError):
-        return Failure.of(ServiceError, "the answer is no XML that S3 would send", cause=error)
+        return Failure.of(ServiceError, "the response is not XML as S3 sends it", cause=error)
     if isinstance(error, _CONNECTION_FAILURES):
-        certain = any(isinstance(e, ssl.SSLCertVerificationError) for e in _chain(error))
-        return Failure(ConnectionFailedError, _innermost(error), retryable=not certain, cause=error)
+        is_permanent = any(isinstance(e, ssl.SSLCertVerificationError) for e in _causes(error))
+        return Failure(
+            ConnectionFailedError, _innermost(error), retryable=not is_permanent, cause=error
+        )
     return None
 
 
-def _service_fault(error: botocore.ClientError) -> Failure:
+def _service_failure(error: botocore.ClientError) -> Failure:
     response: Mapping[str, Any] = error.response
     meta = response.get("ResponseMetadata", {})
     headers = meta.get("HTTPHeaders", {})
     status = meta.get("HTTPStatusCode")
     code = str(response.get("Error", {}).get("Code", ""))
     message = response.get("Error", {}).get("Message") or ""
-    # HEAD has no body: botocore gives the status as the code and the reason phrase as message.
+    # The response to a HEAD has no body: botocore then sets the code to the status and the message
+    # to the reason phrase (botocore.parsers.RestXMLParser).
     reason = f"{status} {message}" if code in ("", str(status)) else f"{status} {code}: {message}"
     return Failure.of(
         error_for(code, status),
@@ -150,15 +204,16 @@ def _service_fault(error: botocore.ClientError) -> Failure:
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    """The header's seconds; its other form, a date, is not worth trusting two clocks for."""
+    """The header's seconds. Its other form, a date, is ignored: clocks may differ."""
     return float(retry_after) if retry_after and retry_after.isdecimal() else None
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         yield error
+        # botocore's exceptions keep the cause in ``kwargs``.
         nested = getattr(error, "kwargs", {}).get("error")
         error = (
             nested if isinstance(nested, BaseException) else error.__cause__ or error.__context__
@@ -166,8 +221,11 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _innermost(error: Exception) -> str:
-    """The deepest cause in one line: botocore says 'could not connect' to too many open files."""
-    causes = list(_chain(error))
+    """The deepest cause in one line.
+
+    The outer messages may mislead: for "too many open files" botocore's is "could not connect".
+    """
+    causes = list(_causes(error))
     for cause in reversed(causes):
         if text := str(cause).strip():
             return f"{type(cause).__name__}: {text.splitlines()[0]}"

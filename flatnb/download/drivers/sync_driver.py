@@ -1,4 +1,4 @@
-"""Drives the transfer core with boto3 and threads."""
+"""Executes the commands of the transfer core with boto3 and threads."""
 
 from __future__ import annotations
 
@@ -14,31 +14,32 @@ from ..core.commands import (
     Command,
     Gather,
     Get,
+    Latch,
     Operation,
     ResponseHead,
     RunInThread,
     Sleep,
     Wait,
 )
-from .botocore_client import READ_BYTES, fault_of, parsing_the_answer
+from .botocore_client import READ_BYTES, S3Client, failure_of, parse_errors_rejected
 from .socket_shutdown import ConnectionRegistry
 
 T = TypeVar("T")
 
 POLL_S = 0.1
-"""How late a waiting thread may notice that its run was stopped."""
+"""Interval in seconds at which a waiting thread checks whether its run was stopped."""
 
 
 class _Stopped(Exception):  # noqa: N818 - a signal between the threads of a run
-    """Another thread of this run failed."""
+    """Another thread of this run has failed."""
 
 
 class SyncRun:
-    """Drives a core in this thread, and the cores that it gathers in threads beside it."""
+    """Runs an operation in this thread, and the operations that it gathers in further threads."""
 
     def __init__(
         self,
-        client: Any,
+        client: S3Client,
         connections: ConnectionRegistry,
         slots: threading.Semaphore,
         max_threads: int,
@@ -53,20 +54,21 @@ class SyncRun:
         self._threads: set[int] = set()
 
     def drive(self, operation: Operation[T]) -> T:
-        step: Any = operation.send
-        value: Any = None
+        """Run the operation to its end and return its value."""
+        resume: Callable[[Any], Command] = operation.send
+        result: Any = None
         while True:
             try:
-                command = step(value)
+                command = resume(result)
             except StopIteration as end:
-                result: T = end.value
-                return result
+                value: T = end.value
+                return value
             try:
-                step, value = operation.send, self._answer(command)
-            except BaseException as error:
-                step, value = operation.throw, error
+                resume, result = operation.send, self._execute(command)
+            except BaseException as error:  # also KeyboardInterrupt, as the operation cleans up
+                resume, result = operation.throw, error
 
-    def _answer(self, command: Command) -> Any:
+    def _execute(self, command: Command) -> Any:
         self._check_stop()
         match command:
             case Get():
@@ -82,60 +84,63 @@ class SyncRun:
             case Wait():
                 return self._wait(math.inf, command.latch)
 
-    def _request(self, request: Callable[[], Any]) -> Any:
+    def _request(self, request: Callable[[], object]) -> object:
         with self._slots:
             try:
                 return request()
             except Exception as error:
-                self._check_stop()  # or what another thread's failure broke off looks like a fault
-                if failure := fault_of(error):
+                # A connection that was shut down because another thread failed is not a failure.
+                self._check_stop()
+                if failure := failure_of(error):
                     return failure
                 raise
 
-    def _call(self, command: Call) -> Any:
-        with parsing_the_answer():
+    def _call(self, command: Call) -> object:
+        with parse_errors_rejected():
             return getattr(self._client, command.operation)(**command.parameters)
 
     def _get(self, command: Get) -> None:
-        with parsing_the_answer():
+        with parse_errors_rejected():
             response = self._client.get_object(**command.parameters)
         body, receiver = response["Body"], command.receiver
-        whole = False
+        is_complete = False
         try:
             receiver.begin(ResponseHead.of(response))
             while chunk := body.read(READ_BYTES):
                 self._check_stop()
                 receiver.feed(chunk)
             receiver.end()
-            whole = True
+            is_complete = True
         finally:
-            if not whole:
-                body.close()  # the connection must not be used again with a rest in it
+            if not is_complete:
+                # Unread bytes would be taken for the next response on this connection.
+                body.close()
 
-    def _gather(self, operations: Sequence[Operation[Any]]) -> None:
-        """Drive the first core in this thread, as most files are one part, and the rest beside."""
+    def _gather(self, operations: Sequence[Operation[object]]) -> None:
+        """Run the first operation in this thread, and the others in a pool."""
+        # Most files are a single part, and then need no further thread.
         if not operations:
             return
-        beside = SyncRun(self._client, self._connections, self._slots, self._max_threads, self)
+        group = SyncRun(self._client, self._connections, self._slots, self._max_threads, self)
         with ThreadPoolExecutor(min(self._max_threads, len(operations))) as pool:
-            futures = [pool.submit(beside._drive_beside, operation) for operation in operations[1:]]
+            futures = [pool.submit(group._drive_in_pool, operation) for operation in operations[1:]]
             try:
-                beside.drive(operations[0])
+                group.drive(operations[0])
                 while wait(futures, timeout=POLL_S).not_done:
-                    beside._check_stop()
+                    group._check_stop()
             except BaseException as error:
                 for future in futures:
                     future.cancel()
-                # Again and again: a thread may have been about to send its request.
-                beside._halt()
+                # Repeated: a thread may have opened its connection only after the first call.
+                group._halt()
                 while wait(futures, timeout=POLL_S).not_done:
-                    beside._halt()
+                    group._halt()
                 if isinstance(error, _Stopped):
                     _raise_cause(futures)
                 raise
         _raise_cause(futures)
 
-    def _drive_beside(self, operation: Operation[Any]) -> None:
+    def _drive_in_pool(self, operation: Operation[object]) -> None:
         self._threads.add(threading.get_ident())
         try:
             self.drive(operation)
@@ -154,15 +159,15 @@ class SyncRun:
                 raise _Stopped
             run = run._parent
 
-    def _wait(self, until: float, latch: Any = None) -> None:
-        """Sleep until then or until the latch is set, and wake when this run is stopped."""
-        pause = latch or threading.Event()
-        while (left := until - time.monotonic()) > 0 and not pause.wait(min(left, POLL_S)):
+    def _wait(self, until: float, latch: Latch | None = None) -> None:
+        """Wait until a time or until the latch is set; raise `_Stopped` if this run is stopped."""
+        event = latch if isinstance(latch, threading.Event) else threading.Event()
+        while (left := until - time.monotonic()) > 0 and not event.wait(min(left, POLL_S)):
             self._check_stop()
 
 
 def _raise_cause(futures: Sequence[Future[None]]) -> None:
-    """Raise the exception that stopped the others, if it is among these."""
+    """Raise the exception that stopped the other threads, if it is that of a future."""
     for future in futures:
         error = None if future.cancelled() else future.exception()
         if error is not None and not isinstance(error, _Stopped):

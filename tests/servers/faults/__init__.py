@@ -1,29 +1,13 @@
-"""The faults: each changes a healthy answer, or how it goes over the wire.
+"""The faults: each changes a healthy response, or how it is sent.
 
-A fault of the body waits for a request whose answer has one (no HEAD), a fault of the range for a
-ranged GET, a fault of the listing for a listing: other requests are answered healthily meanwhile
-and do not use it up. Bodies are cut in their middle unless a place is given, and always before
-their last byte.
+A fault of the body waits for a request whose response has one (no HEAD), a fault of the range for a
+ranged GET, a fault of the listing for a listing: other requests are served normally meanwhile and
+do not consume it. Bodies are cut in the middle unless a position is given, and always before their
+last byte.
 """
 
 from __future__ import annotations
 
-from .answers import (
-    bare_status,
-    content_range_off,
-    listing_without_token,
-    no_content_range,
-    no_etag,
-    other_etag,
-    part_as_200,
-    permanent_redirect,
-    range_ignored,
-    s3_error,
-    shifted_bytes,
-    shifted_range,
-    shorter_range,
-    wrong_total,
-)
 from .base import Exchange, Fault, healthy
 from .body import (
     HTML,
@@ -42,6 +26,22 @@ from .body import (
     stall_after,
     stall_before_headers,
     xml_error_in_200,
+)
+from .responses import (
+    bare_status,
+    content_range_off,
+    listing_without_token,
+    no_content_range,
+    no_etag,
+    other_etag,
+    part_as_200,
+    permanent_redirect,
+    range_ignored,
+    s3_error,
+    shifted_bytes,
+    shifted_range,
+    shorter_range,
+    wrong_total,
 )
 
 __all__ = [
@@ -98,7 +98,7 @@ CUTS: tuple[Fault, ...] = (
     chunked_cut(ending="reset"),
     short_body(),
 )
-"""The connection ends too early; trying again helps."""
+"""The connection ends too early; a retry succeeds."""
 
 STATUSES: tuple[Fault, ...] = (
     *(bare_status(status) for status in (429, 500, 502, 503, 504, 507, 520)),
@@ -108,7 +108,7 @@ STATUSES: tuple[Fault, ...] = (
     s3_error("SlowDown", retry_after="0"),
     s3_error("RequestTimeout"),
 )
-"""Answers after which trying again helps."""
+"""Error responses after which a retry succeeds."""
 
 LIES: tuple[Fault, ...] = (
     short_body(length="none"),
@@ -121,19 +121,19 @@ LIES: tuple[Fault, ...] = (
     shorter_range(),
     no_content_range(),
 )
-"""The head shows that the body is not what was asked for, to who looks; trying again helps.
+"""The headers show that the body is not what was requested; a retry succeeds.
 
-An unranged GET needs the size from elsewhere to see through the first three.
+With the first three, an unranged GET shows it only if the size is known from elsewhere.
 """
 
 SILENT: tuple[Fault, ...] = (flipped_byte(), html_page(disguised=True), shifted_bytes())
-"""Only the content tells: gzip's CRC, or an ETag that is an MD5."""
+"""Only the content shows the fault: gzip's CRC, or an ETag that is an MD5."""
 
 STALLS: tuple[Fault, ...] = (stall_before_headers(), stall_after())
-"""Nothing more comes until the client leaves."""
+"""No further byte is sent until the client disconnects."""
 
 HARMLESS: tuple[Fault, ...] = (chunked(), range_ignored(), part_as_200(), no_etag())
-"""Unusual answers with the right bytes."""
+"""Unusual responses with the right bytes."""
 
 PERMANENT: tuple[Fault, ...] = (
     *(bare_status(status) for status in (301, 401, 403, 404)),
@@ -141,4 +141,4 @@ PERMANENT: tuple[Fault, ...] = (
     *(s3_error(code) for code in ("RequestTimeTooSkewed", "InvalidAccessKeyId", "NoSuchKey")),
     permanent_redirect(),
 )
-"""Trying again does not help, and must not be tried."""
+"""A retry does not succeed, and must not be made."""

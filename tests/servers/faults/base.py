@@ -1,4 +1,4 @@
-"""What a fault is, and what the makers of faults share."""
+"""The class of faults, and helpers to create them."""
 
 from __future__ import annotations
 
@@ -7,52 +7,54 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..healthy_s3 import StoredObject
-from ..wire import Answer, Asked
+from ..wire import HttpRequest, Response
 
 Need = Literal["nothing", "body", "range", "listing"]
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What a fault may look at: the request, the object (if there is one), the healthy answer."""
+    """The input of a fault: the request, the object (if it exists), the healthy response."""
 
-    asked: Asked
+    request: HttpRequest
     stored: StoredObject | None
-    healthy: Answer
+    healthy: Response
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault; make one with the functions of this module."""
+    """One fault; the functions of this package create them."""
 
     name: str
-    change: Callable[[Exchange], Answer]
+    change: Callable[[Exchange], Response]
     need: Need = "nothing"
 
-    def fits(self, asked: Asked) -> bool:
-        """Whether a request can meet this fault."""
+    def fits(self, request: HttpRequest) -> bool:
+        """Whether this fault is applicable to a request."""
         if self.need == "range":
-            return asked.kind == "get" and "range" in asked.headers
+            return request.kind == "get" and "range" in request.headers
         if self.need == "listing":
-            return asked.kind == "list"
-        return self.need == "nothing" or asked.kind != "head"
+            return request.kind == "list"
+        return self.need == "nothing" or request.kind != "head"
 
     def __str__(self) -> str:
         return self.name
 
 
 def healthy() -> Fault:
-    """No fault: a place in a script where the answer is healthy."""
+    """No fault: the healthy response, as an entry of a script."""
     return Fault("healthy", lambda exchange: exchange.healthy)
 
 
-def healthy_but(name: str, change: Callable[[Answer], Answer], need: Need = "nothing") -> Fault:
+def healthy_but(name: str, change: Callable[[Response], Response], need: Need = "nothing") -> Fault:
     return Fault(name, lambda exchange: change(exchange.healthy), need)
 
 
-def without(answer: Answer, name: str) -> dict[str, str]:
-    return {header: value for header, value in answer.headers.items() if header != name}
+def without(response: Response, name: str) -> dict[str, str]:
+    return {header: value for header, value in response.headers.items() if header != name}
 
 
-def with_body(answer: Answer, body: bytes) -> Answer:
-    return replace(answer, headers={**answer.headers, "Content-Length": str(len(body))}, body=body)
+def with_body(response: Response, body: bytes) -> Response:
+    return replace(
+        response, headers={**response.headers, "Content-Length": str(len(body))}, body=body
+    )

@@ -6,17 +6,17 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..healthy_s3 import amazon_headers, error_answer
-from ..wire import Answer
+from ..healthy_s3 import amazon_headers, error_response
+from ..wire import Response
 from .base import Exchange, Fault, healthy_but, with_body, without
 
 
 def s3_error(code: str, *, status: int | None = None, retry_after: str | None = None) -> Fault:
     """An error with S3's XML and the status that belongs to its code."""
 
-    def change(exchange: Exchange) -> Answer:
-        answer = error_answer(exchange.asked, code, status=status)
-        return _retry_after(answer, retry_after)
+    def change(exchange: Exchange) -> Response:
+        response = error_response(exchange.request, code, status=status)
+        return _retry_after(response, retry_after)
 
     return Fault(f"{code}{_suffix(retry_after)}", change)
 
@@ -24,9 +24,9 @@ def s3_error(code: str, *, status: int | None = None, retry_after: str | None = 
 def bare_status(status: int, *, retry_after: str | None = None) -> Fault:
     """A status without a body."""
 
-    def change(exchange: Exchange) -> Answer:
-        answer = Answer(status, {**amazon_headers(exchange.asked), "Content-Length": "0"})
-        return _retry_after(answer, retry_after)
+    def change(exchange: Exchange) -> Response:
+        response = Response(status, {**amazon_headers(exchange.request), "Content-Length": "0"})
+        return _retry_after(response, retry_after)
 
     return Fault(f"bare {status}{_suffix(retry_after)}", change)
 
@@ -34,50 +34,50 @@ def bare_status(status: int, *, retry_after: str | None = None) -> Fault:
 def permanent_redirect(location: str | None = None) -> Fault:
     """301 PermanentRedirect; S3 sends no Location, other servers do."""
 
-    def change(exchange: Exchange) -> Answer:
+    def change(exchange: Exchange) -> Response:
         endpoint = "<Endpoint>s3.elsewhere.invalid</Endpoint>"
-        answer = error_answer(exchange.asked, "PermanentRedirect", endpoint)
+        response = error_response(exchange.request, "PermanentRedirect", endpoint)
         if location is None:
-            return answer
-        return replace(answer, headers={**answer.headers, "Location": location})
+            return response
+        return replace(response, headers={**response.headers, "Location": location})
 
     return Fault("PermanentRedirect", change)
 
 
 def content_range_off(by: int = 1) -> Fault:
-    """The right bytes under a Content-Range that starts and ends ``by`` bytes later."""
+    """The right bytes with a Content-Range that starts and ends ``by`` bytes later."""
     return _ranged("Content-Range off", lambda start, stop, size: (start + by, stop + by, size))
 
 
 def wrong_total(by: int = 1) -> Fault:
-    """The right bytes under a Content-Range whose total size is not the object's."""
+    """The right bytes with a Content-Range whose total size is not the object's."""
     return _ranged("wrong total", lambda start, stop, size: (start, stop, size + by))
 
 
 def _ranged(name: str, shift: Callable[[int, int, int], tuple[int, int, int]]) -> Fault:
-    def change(answer: Answer) -> Answer:
-        found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", answer.headers.get("Content-Range", ""))
+    def change(response: Response) -> Response:
+        found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", response.headers.get("Content-Range", ""))
         if found is None:
-            return answer
+            return response
         start, stop, size = shift(int(found[1]), int(found[2]) + 1, int(found[3]))
         content_range = f"bytes {start}-{stop - 1}/{size}"
-        return replace(answer, headers={**answer.headers, "Content-Range": content_range})
+        return replace(response, headers={**response.headers, "Content-Range": content_range})
 
     return healthy_but(name, change, "range")
 
 
 def shifted_range(by: int = 1) -> Fault:
-    """A 206 that truly tells of other bytes than those asked for, ``by`` bytes later."""
+    """A consistent 206 of other bytes than those requested, ``by`` bytes later."""
     label = content_range_off(by)
 
-    def change(exchange: Exchange) -> Answer:
+    def change(exchange: Exchange) -> Response:
         return replace(label.change(exchange), body=_bytes_later(exchange, by))
 
     return Fault("shifted range", change, "range")
 
 
 def shifted_bytes(by: int = 1) -> Fault:
-    """A 206 whose head is right and whose bytes are others; only the content tells."""
+    """A 206 with right headers and other bytes; only the content shows it."""
     return Fault("shifted bytes", lambda e: replace(e.healthy, body=_bytes_later(e, by)), "range")
 
 
@@ -85,16 +85,16 @@ def _bytes_later(exchange: Exchange, by: int) -> bytes:
     found = re.match(r"bytes (\d+)-", exchange.healthy.headers.get("Content-Range", ""))
     if found is None or exchange.stored is None:
         return exchange.healthy.body
-    # Past its end the object goes on with zeros, so that the length stays right.
+    # Padded with zeros beyond the end of the object, so that the length is right.
     start, size = int(found[1]) + by, len(exchange.healthy.body)
     return exchange.stored.body[start : start + size].ljust(size, b"\0")
 
 
 def shorter_range(missing: int = 1) -> Fault:
-    """A legal 206, consistent in itself, of a shorter range than the one asked for."""
+    """A valid, consistent 206 of a shorter range than the one requested."""
     label = _ranged("", lambda start, stop, size: (start, max(start + 1, stop - missing), size))
 
-    def change(exchange: Exchange) -> Answer:
+    def change(exchange: Exchange) -> Response:
         body = exchange.healthy.body
         return with_body(label.change(exchange), body[: max(1, len(body) - missing)])
 
@@ -102,7 +102,7 @@ def shorter_range(missing: int = 1) -> Fault:
 
 
 def no_content_range() -> Fault:
-    """A 206 that does not say of what."""
+    """A 206 without Content-Range."""
     return healthy_but(
         "no Content-Range", lambda a: replace(a, headers=without(a, "Content-Range")), "range"
     )
@@ -111,52 +111,52 @@ def no_content_range() -> Fault:
 def range_ignored() -> Fault:
     """200 with the whole body."""
 
-    def change(exchange: Exchange) -> Answer:
+    def change(exchange: Exchange) -> Response:
         if exchange.stored is None or exchange.healthy.status != 206:
             return exchange.healthy
         headers = without(exchange.healthy, "Content-Range")
-        answer = replace(exchange.healthy, status=200, headers=headers)
-        return with_body(answer, exchange.stored.body)
+        response = replace(exchange.healthy, status=200, headers=headers)
+        return with_body(response, exchange.stored.body)
 
     return Fault("range ignored", change, "range")
 
 
 def part_as_200() -> Fault:
-    """The right part with its Content-Range, under the status of a whole, as rclone's server."""
+    """The right part with its Content-Range and status 200, as of ``rclone serve s3``."""
     return healthy_but(
         "part as 200", lambda a: replace(a, status=200) if a.status == 206 else a, "range"
     )
 
 
 def no_etag() -> Fault:
-    """The right answer without an ETag."""
+    """The right response without an ETag."""
     return healthy_but("no ETag", lambda a: replace(a, headers=without(a, "ETag")))
 
 
 def other_etag(etag: str = '"0123456789abcdef0123456789abcdef-9"') -> Fault:
-    """The right bytes under another ETag; for a true replacement see `FaultServer.replace`."""
+    """The right bytes with another ETag; for a replaced object see `FaultServer.replace`."""
     return healthy_but("other ETag", lambda a: replace(a, headers={**a.headers, "ETag": etag}))
 
 
 def listing_without_token() -> Fault:
-    """A listing that says it is truncated, lacks half of its keys, and has no token to go on."""
+    """A listing marked as truncated, without half of its keys and without a continuation token."""
 
-    def change(answer: Answer) -> Answer:
-        text = answer.body.decode()
+    def change(response: Response) -> Response:
+        text = response.body.decode()
         text = re.sub("<NextContinuationToken>.*?</NextContinuationToken>", "", text)
         text = text.replace("<IsTruncated>false", "<IsTruncated>true")
         contents = re.findall("<Contents>.*?</Contents>", text)
         for entry in contents[(len(contents) + 1) // 2 :]:
             text = text.replace(entry, "")
-        return with_body(answer, text.encode())
+        return with_body(response, text.encode())
 
     return healthy_but("listing without token", change, "listing")
 
 
-def _retry_after(answer: Answer, retry_after: str | None) -> Answer:
+def _retry_after(response: Response, retry_after: str | None) -> Response:
     if retry_after is None:
-        return answer
-    return replace(answer, headers={**answer.headers, "Retry-After": retry_after})
+        return response
+    return replace(response, headers={**response.headers, "Retry-After": retry_after})
 
 
 def _suffix(retry_after: str | None) -> str:
