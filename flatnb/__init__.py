@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     )
     from .frames.option_columns import with_option_fields
     from .jobs.job import Job
-    from .load.report import LoadReport
     from .market.data_types import DATA_TYPES
+    from .report import LoadReport
     from .session import FlatSession
 
 __version__ = "0.1.0"
@@ -62,7 +62,7 @@ EXPORTS = {
     "AsyncS3Downloader": "download.async_downloader",
     "FlatSession": "session",
     "Job": "jobs.job",
-    "LoadReport": "load.report",
+    "LoadReport": "report",
     "S3Catalog": "download.s3_catalog",
     "SyncS3Downloader": "download.sync_downloader",
     "with_option_fields": "frames.option_columns",

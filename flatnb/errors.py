@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
-    from .load.report import LoadReport
+    from .report import LoadReport
 
 
 class FlatnbError(Exception):

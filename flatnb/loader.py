@@ -16,11 +16,11 @@ from .load.day_loader import DayLoader
 from .load.entitlements import EntitlementProber
 from .load.object_versions import ObjectVersions
 from .load.progress import Progress
-from .load.report import LoadReport
 from .load.request import LoadOptions, Request
 from .load.result import LoadResult, finish
 from .market.calendar import DateLike, exchange_today
 from .market.data_types import DataType
+from .report import LoadReport
 
 
 @dataclass(frozen=True)

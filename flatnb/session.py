@@ -21,7 +21,6 @@ from .lake.writer import LakeWriter
 from .lazy.scanner import Scanner
 from .load.cache_policy import Revalidate
 from .load.day_cache import DayCache, cache_root
-from .load.report import LoadReport
 from .load.request import Between, LoadOptions, with_load_options
 from .loader import Loader
 from .market.calendar import DateLike
@@ -33,6 +32,7 @@ from .market.data_types import (
 )
 from .market.option_symbols import OptionType
 from .notebook.panel import Panel
+from .report import LoadReport
 
 if TYPE_CHECKING:
     import pandas as pd

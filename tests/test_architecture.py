@@ -20,8 +20,10 @@ WIDGET_LIBRARIES = {"ipywidgets", "anywidget"}
 
 LAYERS = (
     "market",
-    "errors",
+    "formatting",
     "html",
+    "report",
+    "errors",
     "credentials",
     "download",
     "frames",

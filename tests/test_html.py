@@ -6,8 +6,8 @@ import re
 from datetime import date, timedelta
 
 from flatnb.html import MAX_MONTHS_OF_DAYS, facts, heat_map, table
-from flatnb.load.report import STATUSES, DayOutcome, LoadReport
 from flatnb.market.calendar import trading_days
+from flatnb.report import STATUSES, DayOutcome, LoadReport
 
 
 def test_text_stands_for_itself() -> None:

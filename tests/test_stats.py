@@ -25,8 +25,9 @@ from flatnb.download.events import (
     Retried,
     SizeKnown,
 )
-from flatnb.download.statistics import Statistics, format_bytes
+from flatnb.download.statistics import Statistics
 from flatnb.errors import ConnectionFailedError
+from flatnb.formatting import format_bytes
 from flatnb.load.progress import Progress
 from tests.twins import CREDENTIALS
 

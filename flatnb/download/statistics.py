@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TypedDict
 
 from .. import html
+from ..formatting import format_bytes
 from .events import (
     BytesDiscarded,
     BytesReceived,
@@ -181,14 +182,3 @@ class Statistics:
             f"({format_bytes(totals.bytes_per_s)}/s), {totals.retries} retries, "
             f"success rate {totals.success_rate:.0%}"
         )
-
-
-def format_bytes(size: float) -> str:
-    """A size in bytes with an SI unit (powers of 1000): ``format_bytes(1500)`` is 1.5 kB."""
-    if size < 1000:
-        return f"{size:.0f} B"
-    for unit in ("kB", "MB", "GB"):
-        size /= 1000
-        if size < 1000:
-            return f"{size:.1f} {unit}"
-    return f"{size / 1000:.1f} TB"

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Literal
 
 from ..frames.misdated import misdated_rows
 from ..html import table
-from ..load.report import LOADED_STATUSES, DayOutcome
 from ..market.calendar import EXCHANGE_TIME_ZONE, is_early_close, session_close
 from ..market.data_types import DataType
 from ..market.known_issues import known_issue
 from ..market.option_symbols import TAIL
+from ..report import LOADED_STATUSES, DayOutcome
 
 if TYPE_CHECKING:
     import polars as pl

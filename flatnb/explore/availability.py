@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from ..download.core.listing import ObjectSummary
-from ..download.statistics import format_bytes
+from ..formatting import format_bytes
 from ..html import head, heat_map, page
 from ..market.calendar import trading_days
 from ..market.data_types import DataType

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
 
-from ..download.statistics import format_bytes
+from ..formatting import format_bytes, format_duration
 from ..html import facts, head, heat_map, page, rows_html
 from ..load.object_versions import VersionSurvey
 from ..load.request import Request
@@ -143,15 +143,6 @@ class Plan:
 
     def _notes(self) -> list[str]:
         return [f"  {day.date} {day.status}: {day.note}" for day in self.days if day.note]
-
-
-def format_duration(seconds: float) -> str:
-    """Seconds in words, with the precision of an estimate."""
-    if seconds < 1:
-        return "less than a second"
-    if seconds < 90:
-        return f"about {seconds:.0f} s"
-    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
 
 
 def make_plan(

@@ -69,49 +69,65 @@ def read_day(
     """
     import polars as pl
 
-    def read(prefilter: bool) -> pl.DataFrame:
-        pieces = read_pieces(
-            chunks(),
-            data_type,
-            key=key,
-            selection=selection,
-            columns=columns,
-            max_decompressed_bytes=max_decompressed_bytes,
-            prefilter=prefilter,
-        )
+    def concatenate(pieces: Iterator[pl.DataFrame]) -> pl.DataFrame:
         # Without rechunk, which would copy the whole frame and double the peak of memory.
         return pl.concat(pieces, rechunk=False)
 
-    if selection is None:
-        return read(prefilter=False)
-    try:
-        return read(prefilter=True)
-    except SchemaError:
-        # The line numbers of the prefiltered rows are not those of the file.
-        return read(prefilter=False)
+    return consume_day(
+        chunks,
+        data_type,
+        concatenate,
+        key=key,
+        selection=selection,
+        columns=columns,
+        max_decompressed_bytes=max_decompressed_bytes,
+    )
 
 
-def read_pieces(
-    chunks: Chunks,
+def consume_day(
+    chunks: Callable[[], Chunks],
     data_type: DataType,
+    consume: Callable[[Iterator[pl.DataFrame]], T],
     *,
     key: str,
     selection: Selection | None,
     columns: Sequence[str] | None,
     max_decompressed_bytes: int | None,
-    prefilter: bool,
-) -> Iterator[pl.DataFrame]:
-    """As `read_day`, but in one or more frames of about 32 MB of text each.
+) -> T:
+    """Read one day's file as one or more frames of about 32 MB of text each.
 
-    The file is verified only when the iterator is exhausted. ``prefilter``: whether to search the
-    text for the selected rows, and to parse only those.
+    Parameters
+    ----------
+    consume
+        Called with the frames; it must exhaust them, as the file is verified only then. Called
+        anew, from the first frame on, if the file has to be read again to locate an error.
+
+    Returns
+    -------
+    T
+        What ``consume`` returned.
+
+    Raises
+    ------
+    GzipError, SchemaError, ValueError
+        As `read_day`.
     """
-    block_bytes = SEARCH_BYTES if prefilter else PARSE_BYTES
-    header, rows = header_and_rows(chunks, key, max_decompressed_bytes, block_bytes)
-    reader = _Reader(bind_header(header, data_type, key), key, selection, columns)
-    if prefilter and selection is not None and selection.can_prefilter(header):
-        rows = complete_lines(selection.prefilter(rows), PARSE_BYTES)
-    yield from reader.pieces(rows)
+
+    def pieces(prefilter: bool) -> Iterator[pl.DataFrame]:
+        block_bytes = SEARCH_BYTES if prefilter else PARSE_BYTES
+        header, rows = header_and_rows(chunks(), key, max_decompressed_bytes, block_bytes)
+        reader = _Reader(bind_header(header, data_type, key), key, selection, columns)
+        if prefilter and selection is not None and selection.can_prefilter(header):
+            rows = complete_lines(selection.prefilter(rows), PARSE_BYTES)
+        yield from reader.pieces(rows)
+
+    if selection is None:
+        return consume(pieces(prefilter=False))
+    try:
+        return consume(pieces(prefilter=True))
+    except SchemaError:
+        # The line numbers of the prefiltered rows are not those of the file.
+        return consume(pieces(prefilter=False))
 
 
 def empty_day(data_type: DataType, *, columns: Sequence[str] | None = None) -> pl.DataFrame:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from ..download.statistics import Totals, format_bytes
+from ..download.statistics import Totals
+from ..formatting import format_bytes
 from ..html import escape
 from ..market.data_types import find_data_type
 from .activity import ActivitySnapshot, FailedFile, RunningFile

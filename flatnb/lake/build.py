@@ -11,8 +11,8 @@ from ..errors import AccessDeniedError, FlatnbError, ObjectNotFoundError
 from ..load.day_cache import SCHEMA_VERSION
 from ..load.object_versions import VersionSurvey
 from ..load.progress import Progress
-from ..load.report import DayOutcome, Status
 from ..load.request import Request
+from ..report import DayOutcome, Status
 from .day_task import DayTask, Executor, ManifestRow
 from .manifest import Manifest
 

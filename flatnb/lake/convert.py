@@ -16,9 +16,8 @@ from ..download.async_downloader import AsyncS3Downloader
 from ..download.core.transfer import ObjectVersion
 from ..download.events import Listener
 from ..download.targets import SpillTarget, Target, sync_folder
-from ..errors import SchemaError
 from ..frames.interrupts import retry_on_interrupt
-from ..frames.reader import batches, read_pieces
+from ..frames.reader import batches, consume_day
 from .day_task import DayTask, ManifestRow, part_name
 from .storage import storage_at
 
@@ -60,25 +59,16 @@ async def convert(
 def _write(
     task: DayTask, max_decompressed_bytes: int | None, target: Target, version: ObjectVersion | None
 ) -> ManifestRow:
-    def pieces(in_text: bool) -> Iterator[pl.DataFrame]:
-        return read_pieces(
-            target.chunks(),
+    with _scratch_folder(task) as folder:
+        columns, rows = consume_day(
+            target.chunks,
             task.data_type,
+            partial(_write_parts, folder),
             key=task.key,
             selection=task.selection,
             columns=task.columns,
             max_decompressed_bytes=max_decompressed_bytes,
-            prefilter=in_text,
         )
-
-    with _scratch_folder(task) as folder:
-        try:
-            columns, rows = _write_parts(folder, pieces(in_text=task.selection is not None))
-        except SchemaError:
-            if task.selection is None:
-                raise
-            # Whatever is odd about the few rows, the whole file tells better, with its line.
-            columns, rows = _write_parts(folder, pieces(in_text=False))
         storage_at(task.lake).put_day(folder, task.folder)
     target.abort()  # frees the compressed bytes, which are not needed any more
     return ManifestRow(

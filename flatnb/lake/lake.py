@@ -7,8 +7,8 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from ..html import table
-from ..load.report import LoadReport
 from ..market.data_types import get_data_type
+from ..report import LoadReport
 from .day_task import type_folder
 from .manifest import Manifest
 from .storage import storage_at

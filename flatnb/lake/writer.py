@@ -13,11 +13,11 @@ from ..errors import LoadError
 from ..load.day_loader import days_at_once
 from ..load.object_versions import ObjectVersions
 from ..load.progress import Progress
-from ..load.report import LoadReport, list_days
 from ..load.request import LoadOptions, Request
 from ..load.result import warn
 from ..market.calendar import DateLike
 from ..market.data_types import DATA_TYPES
+from ..report import LoadReport, list_days
 from .build import build, missing_days, tasks_for
 from .day_task import content_label
 from .executors import LocalExecutor, executor_for

@@ -9,19 +9,19 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from ..context import Context, ContextSpec
-from ..download.statistics import format_bytes
 from ..errors import FlatnbWarning, LoadError
 from ..explore.planner import Planner
+from ..formatting import format_bytes
 from ..frames.interrupts import raise_if_interrupted
 from ..frames.reader import empty_day
 from ..frames.selection import Selection
 from ..load.day_loader import DAYS_AT_ONCE
 from ..load.progress import Progress
-from ..load.report import DayOutcome, LoadReport, list_days
 from ..load.request import Request
 from ..loader import Loader
 from ..market.calendar import exchange_today, trading_days
 from ..market.data_types import DataType, get_data_type
+from ..report import DayOutcome, LoadReport, list_days
 from .predicate import days_of, tickers_of, tree_of
 
 if TYPE_CHECKING:

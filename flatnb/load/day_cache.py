@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 
 from .. import html
 from ..download.core.transfer import ObjectVersion
-from ..download.statistics import format_bytes
 from ..download.targets import PartFile
+from ..formatting import format_bytes
 from ..frames.header import check_columns
 from ..frames.selection import Selection
 from ..market.calendar import DateLike, as_date

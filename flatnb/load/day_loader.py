@@ -21,10 +21,10 @@ from ..frames.misdated import misdated_rows
 from ..frames.reader import empty_day, read_day, select
 from ..market.calendar import exchange_today
 from ..market.data_types import DataType
+from ..report import DayOutcome, LoadReport, Status
 from .cache_policy import CachePolicy
 from .object_versions import ObjectVersions
 from .progress import Progress
-from .report import DayOutcome, LoadReport, Status
 from .request import Request
 from .result import LoadResult
 

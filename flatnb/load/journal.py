@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..market.data_types import DataType
+from ..report import LoadReport
 from .entitlements import Entitlement
-from .report import LoadReport
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import FlatnbWarning, LoadError, MissingDaysError
 from ..frames.to_pandas import to_pandas
-from .report import LOADED_STATUSES, DayOutcome, LoadReport, list_days
+from ..report import LOADED_STATUSES, DayOutcome, LoadReport, list_days
 from .request import Request
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
-from ..download.statistics import format_bytes
-from ..explore.plan import Plan, format_duration
+from ..explore.plan import Plan
+from ..formatting import format_bytes, format_duration
 
 LARGE_BYTES = 5 * 10**9
 """A download, or a frame, of more bytes is a warning: it exceeds many machines' memory."""

@@ -9,8 +9,8 @@ from datetime import date
 from itertools import groupby
 from typing import Literal
 
-from .. import html
-from ..download.statistics import format_bytes
+from . import html
+from .formatting import format_bytes
 
 Status = Literal["loaded", "cached", "replaced", "missing", "forbidden", "failed"]
 STATUSES: tuple[Status, ...] = (

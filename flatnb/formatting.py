@@ -1,0 +1,23 @@
+"""Sizes and durations as people read them."""
+
+from __future__ import annotations
+
+
+def format_bytes(size: float) -> str:
+    """A size in bytes with an SI unit (powers of 1000): ``format_bytes(1500)`` is 1.5 kB."""
+    if size < 1000:
+        return f"{size:.0f} B"
+    for unit in ("kB", "MB", "GB"):
+        size /= 1000
+        if size < 1000:
+            return f"{size:.1f} {unit}"
+    return f"{size / 1000:.1f} TB"
+
+
+def format_duration(seconds: float) -> str:
+    """Seconds in words, with the precision of an estimate."""
+    if seconds < 1:
+        return "less than a second"
+    if seconds < 90:
+        return f"about {seconds:.0f} s"
+    return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
