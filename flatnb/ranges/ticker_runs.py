@@ -12,6 +12,8 @@ from .packing import Reader, Writer
 
 _TICKER_COLUMN = b"ticker"
 _LONGEST_LINE = 65536
+# What is compared together stays in the CPU's cache.
+_PIECE_BYTES = 256 * 1024
 
 
 class TickerRuns:
@@ -78,58 +80,72 @@ class TickerRunsBuilder:
         self.header: bytes | None = None
         self.refusal: str | None = None
         self._offset = 0
-        self._carried = b""
+        # The text that is looked at: what was kept of the last piece, then the next one.
+        self._text = np.empty(_LONGEST_LINE + _PIECE_BYTES, np.uint8)
+        self._scratch = np.empty(len(self._text), np.bool_)
+        self._kept = 0
+        self._kept_quotes = False
         self._last: NDArray[np.uint64] | None = None
         self._cells: list[NDArray[np.uint64]] = []
         self._starts: list[NDArray[np.int64]] = []
 
     def feed(self, block: bytes) -> None:
         """Look at the next bytes of the text."""
-        if self.header is not None and self.refusal:
-            return
-        text = self._carried + block if self._carried else block
-        base = self._offset - len(self._carried)
-        self._offset += len(block)
-        if self.header is None:
-            text, base = self._after_header(text, base)
-        if not self.refusal and text:
-            self._look(text, base)
+        view = np.frombuffer(block, np.uint8)
+        for start in range(0, len(block), _PIECE_BYTES):
+            piece = view[start : start + _PIECE_BYTES]
+            self._offset += len(piece)
+            if self.refusal:
+                continue
+            size = self._kept + len(piece)
+            self._text[self._kept : size] = piece
+            quotes = self._kept_quotes or block.find(b'"', start, start + _PIECE_BYTES) >= 0
+            begin = 0 if self.header is not None else self._find_header(size)
+            if not self.refusal:
+                self._look(self._text[begin:size], quotes=quotes)
 
-    def _after_header(self, text: bytes, base: int) -> tuple[bytes, int]:
-        end = text.find(b"\n") + 1
-        if not end:
-            self._carried = text
-            if len(text) > _LONGEST_LINE:
-                self._refuse("it has no header line")
-            return b"", base
-        self.header = text[:end]
-        self._carried = b""
+    def _find_header(self, size: int) -> int:
+        """Where the header ends; its newline stays, so that each row has one before it."""
+        end = self._text[:size].tobytes().find(b"\n")
+        if end < 0:
+            return 0
+        self.header = self._text[: end + 1].tobytes()
         if self.header.rstrip(b"\r\n").split(b",")[0] != _TICKER_COLUMN:
             self._refuse("its first column is not ticker")
-        # The header's newline stays, so that the first row has one before it, as all others.
-        return text[end - 1 :], base + end - 1
+        return end
 
     def _refuse(self, reason: str) -> None:
         self.refusal = reason
-        self.header = self.header if self.header is not None else b""
-        self._carried = b""
+        self._kept = 0
         self._cells, self._starts = [], []
 
-    def _look(self, text: bytes, base: int) -> None:
+    def _look(self, text: NDArray[np.uint8], *, quotes: bool) -> None:
         """Find the runs among the whole rows of a text that begins with a newline."""
-        array = np.frombuffer(text, np.uint8)
-        ends = line_ends(array)
-        # What is kept for the next block begins with a newline: a row that is not whole, and rows
-        # before it whose first bytes would be read beyond the text's end.
-        rows = int(np.searchsorted(ends, len(text) - CELL_BYTES - 1))
-        rows = min(rows, len(ends) - 1)
-        self._carried = text[int(ends[rows]) :]
-        if len(self._carried) > _LONGEST_LINE:
-            self._refuse(f"a line is longer than {_LONGEST_LINE:,} bytes")
-        elif b'"' in text and not _quotes_close_in_lines(array, ends[: rows + 1]):
+        ends = line_ends(text, self._scratch)
+        rows = 0
+        if self.header is not None:
+            # What is kept for the next piece begins with a newline: a row that is not whole, and
+            # rows before it whose first bytes would be read beyond the text's end.
+            rows = int(np.searchsorted(ends, len(text) - CELL_BYTES - 1))
+            rows = min(rows, len(ends) - 1)
+        if quotes and not _quotes_close_in_lines(text, ends[: rows + 1]):
             self._refuse("a quoted cell goes over lines")
-        elif rows:
-            self._compare(array, ends[:rows] + 1, base)
+            return
+        if rows:
+            base = self._offset - len(text)
+            self._compare(text, ends[:rows] + 1, base)
+        self._keep(text[int(ends[rows]) if rows else 0 :])
+
+    def _keep(self, rest: NDArray[np.uint8]) -> None:
+        if self.refusal:
+            return
+        if len(rest) > _LONGEST_LINE:
+            self._refuse(f"a line is longer than {_LONGEST_LINE:,} bytes")
+            return
+        kept = rest.tobytes()
+        self._kept = len(kept)
+        self._kept_quotes = b'"' in kept
+        self._text[: self._kept] = np.frombuffer(kept, np.uint8)
 
     def _compare(self, text: NDArray[np.uint8], starts: NDArray[np.int64], base: int) -> None:
         """Note the rows whose ticker is another than the row's before."""
@@ -148,31 +164,31 @@ class TickerRunsBuilder:
 
     def finish(self) -> TickerRuns | None:
         """The runs of the text, or None where `refusal` says why not."""
-        if self.header is None:
+        kept = self._text[: self._kept].tobytes()
+        if self.header is None and not self.refusal:
             # A file may be a header alone, without a newline.
-            header = self._carried
-            self._after_header(header + b"\n", 0)
-            self.header = header
-            self._carried = b""
-        if not self.refusal and self._carried not in (b"", b"\n"):
-            self._look_at_rest()
+            self.header = kept
+            if kept.split(b",")[0] != _TICKER_COLUMN:
+                self._refuse("its first column is not ticker")
+        elif not self.refusal and kept not in (b"", b"\n"):
+            self._look_at_rest(kept)
         if self.refusal:
             return None
         starts = np.concatenate([*self._starts, np.zeros(0, np.int64)])
         tickers = self._names()
         return None if tickers is None else TickerRuns(tickers, starts, self._offset)
 
-    def _look_at_rest(self) -> None:
+    def _look_at_rest(self, kept: bytes) -> None:
         """Find the runs among the last rows; the last one may have no newline."""
-        rows = self._carried[1:].removesuffix(b"\n")
+        rows = kept[1:].removesuffix(b"\n")
         for row in rows.split(b"\n"):
             if b"," not in row or row.count(b'"') % 2:
                 self._refuse("the last lines are no rows, or a quoted cell goes over lines")
                 return
         # Rows may be shorter than what is read of a row's beginning.
-        text = np.frombuffer(self._carried + bytes(CELL_BYTES), np.uint8)
+        text = np.frombuffer(kept + bytes(CELL_BYTES), np.uint8)
         starts = np.flatnonzero(text[: len(rows) + 1] == ord("\n")) + 1
-        self._compare(text, starts, self._offset - len(self._carried))
+        self._compare(text, starts, self._offset - len(kept))
 
     def _names(self) -> list[str] | None:
         """The tickers of all runs, or None if one is odd."""
