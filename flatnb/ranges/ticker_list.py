@@ -1,0 +1,58 @@
+"""The tickers of a day, as numbers that can be compared with half-known cells in bulk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .alphabet import Alphabet, Sets
+
+
+class TickerList:
+    """The sorted tickers that a file may have.
+
+    Attributes
+    ----------
+    tickers
+        In byte order, as in the files.
+    alphabet
+        The characters of the tickers and of numbers.
+    """
+
+    def __init__(self, tickers: Iterable[str]) -> None:
+        self.tickers = sorted(set(tickers), key=lambda ticker: ticker.encode("utf-8"))
+        self.alphabet = Alphabet(self.tickers)
+        self._numbers = {ticker: number for number, ticker in enumerate(self.tickers)}
+        encoded = [ticker.encode("utf-8") for ticker in self.tickers]
+        self.lengths = np.array([len(ticker) for ticker in encoded], np.int64)
+        self.longest = int(self.lengths.max(initial=0))
+        packed = b"".join(ticker.ljust(self.longest, b"\0") for ticker in encoded)
+        codes = np.frombuffer(packed, np.uint8).reshape(-1, max(self.longest, 1))
+        one = np.uint64(1)
+        self._letters: Sets = one << self.alphabet.numbers[codes].astype(np.uint64)
+
+    def __len__(self) -> int:
+        return len(self.tickers)
+
+    def number(self, ticker: str) -> int | None:
+        """The place of a ticker in the list, or None if it is not there."""
+        return self._numbers.get(ticker)
+
+    def fitting(self, sets: Sets, low: int, high: int) -> NDArray[np.int64]:
+        """The numbers from ``low`` to ``high`` (inclusive) of the tickers that a cell may be.
+
+        Parameters
+        ----------
+        sets
+            What each byte of the cell may be.
+        """
+        some = np.flatnonzero(self.lengths[low : high + 1] == len(sets)) + low
+        fits = (self._letters[some, : len(sets)] & sets) != 0
+        return some[fits.all(axis=1)]
+
+    def letters(self, numbers: NDArray[np.int64], length: int) -> Sets:
+        """Which letters these tickers have at each place."""
+        found: Sets = np.bitwise_or.reduce(self._letters[numbers, :length], axis=0)
+        return found
