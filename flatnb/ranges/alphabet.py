@@ -68,7 +68,7 @@ class Alphabet:
 
 def is_single(sets: Sets) -> NDArray[np.bool_]:
     """Which sets have exactly one character."""
-    return (sets != 0) & (sets & (sets - np.uint64(1)) == 0)
+    return np.asarray((sets != 0) & (sets & (sets - np.uint64(1)) == 0))
 
 
 def lowest(sets: Sets) -> NDArray[np.int64]:

@@ -37,7 +37,7 @@ class Automaton:
         states = np.full(tables.shape[2], self._grammar.states)
         for table in tables:
             states = self._forward(states, table)
-        return states != 0
+        return np.asarray(states != 0)
 
     def allowed(
         self, tables: Tables, first: int, cells: tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -77,19 +77,21 @@ class Automaton:
         moved = states & table
         np.minimum(moved[-1], _ONE, out=moved[-1])  # a row ends, and the next one begins
         moved[:-1] <<= self._shifts
-        return np.bitwise_or.reduce(moved, axis=0)
+        found: Sets = np.bitwise_or.reduce(moved, axis=0)
+        return found
 
     def _backward(self, states: Sets, table: Tables) -> Sets:
         moved = np.empty_like(table)
         moved[-1] = ~(states & _ONE) + _ONE  # all ones if a row may begin, else zero
         np.right_shift(states, self._shifts, out=moved[:-1])
         moved &= table
-        return np.bitwise_or.reduce(moved, axis=0)
+        found: Sets = np.bitwise_or.reduce(moved, axis=0)
+        return found
 
     def _possible(self, before: Sets, after: Sets) -> Sets:
         """The characters that lead from one of the states before to one of those after."""
         found = np.zeros(len(before), np.uint64)
-        classes = np.array(self._grammar.classes, np.uint64)
+        classes = self._grammar.classes
         for characters, table in zip(classes, self._grammar.tables(classes).T, strict=True):
             moved = self._forward(before, np.repeat(table[:, None], len(before), axis=1))
             found[(moved & after) != 0] |= characters

@@ -120,17 +120,16 @@ class Grammar:
         self._by_shift = {shift: np.zeros(64, np.uint64) for shift in self.shifts}
         self._row_end = np.zeros(64, np.uint64)
         last = len(moves.ends)
+        numbers = np.arange(count, dtype=np.uint64)
         for state, shift, characters in moves.steps:
             table = self._row_end if state + shift == last else self._by_shift[shift]
-            for number in range(count):
-                if characters >> number & 1:
-                    table[number] |= np.uint64(1 << state)
+            has = (np.uint64(characters) >> numbers & np.uint64(1)).astype(np.bool_)
+            table[:count][has] |= np.uint64(1 << state)
         kinds = np.stack([*self._by_shift.values(), self._row_end], 1)[:count]
         # Characters that move alike, such as all letters, are one class.
         rows, which = np.unique(kinds, axis=0, return_inverse=True)
-        self.classes = [
-            np.uint64(sum(1 << int(n) for n in np.flatnonzero(which == i))) for i in range(len(rows))
-        ]
+        self.classes: Sets = np.zeros(len(rows), np.uint64)
+        np.bitwise_or.at(self.classes, which.ravel(), np.uint64(1) << numbers)
         self._class_moves = rows
 
     def tables(self, sets: Sets) -> NDArray[np.uint64]:
@@ -186,4 +185,3 @@ class _Moves:
         for _ in range(6):
             self.one(DIGITS)
         self.one(end)
-

@@ -31,7 +31,7 @@ class Rows:
 
     def follows_directly(self) -> NDArray[np.bool_]:
         """For each row but the first: whether no doubtful row lies before it."""
-        return self.begins[1:, 0] == self.ends[:-1, -1] + 1
+        return np.asarray(self.begins[1:, 0] == self.ends[:-1, -1] + 1)
 
 
 def find_rows(sets: Sets, columns: int) -> Rows:

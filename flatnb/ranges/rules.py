@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .alphabet import DIGITS, DOT, Sets, highest_digit, is_single, lowest
 from .grammar import PRICES, Grammar
-from .history_bytes import FIRST_PLACE, ContradictionError, HistoryBytes, Symbols
+from .history_bytes import ANYTHING, FIRST_PLACE, ContradictionError, HistoryBytes, Symbols
 from .rows import Rows
 from .ticker_list import TickerList
 
@@ -32,14 +32,17 @@ class Region:
     Attributes
     ----------
     symbols
-        The text.
+        The text; several parts of one are joined by unknown bytes.
+    offsets
+        Where in the text each symbol is.
     rows
-        Its sure rows.
+        The sure rows, by places in ``symbols``.
     low, high
         For each row, the least and the greatest number of its ticker in the list.
     """
 
     symbols: Symbols
+    offsets: NDArray[np.int64]
     rows: Rows
     low: NDArray[np.int64]
     high: NDArray[np.int64]
@@ -226,8 +229,14 @@ class _PriceCells:
 
     def rows(self, chosen: NDArray[np.bool_]) -> _PriceCells:
         """Some of the rows."""
-        parts = (self.symbols, self.open, self.lows, self.highs, self.worth, self.readable)
-        return _PriceCells(*(part[chosen] for part in parts))
+        return _PriceCells(
+            self.symbols[chosen],
+            self.open[chosen],
+            self.lows[chosen],
+            self.highs[chosen],
+            self.worth[chosen],
+            self.readable[chosen],
+        )
 
     def least(self) -> NDArray[np.int64]:
         """The least price of each row."""
@@ -257,4 +266,4 @@ class _PriceCells:
 
 def unknown(symbols: Symbols) -> NDArray[np.bool_]:
     """Which symbols stand for bytes of the history."""
-    return symbols >= FIRST_PLACE
+    return np.asarray((symbols >= FIRST_PLACE) & (symbols != ANYTHING))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from .alphabet import COMMA, DOT, EVERY, NEWLINE
 from .automaton import Automaton
 from .grammar import Grammar
-from .history_bytes import ContradictionError, HistoryBytes, Symbols
-from .rows import Rows, find_rows
+from .history_bytes import ANYTHING, ContradictionError, HistoryBytes, Symbols
+from .rows import find_rows
 from .rules import Region, high_and_low_bound, minutes_ascend, tickers_ascend, unknown
 from .ticker_list import TickerList
 from .unknown_history import MarkedText
@@ -24,6 +26,22 @@ _MOST_SUPPOSED = 48
 _ROUNDS = 4
 _MOST_NEWLINES = 3
 _STRUCTURE = np.uint64(COMMA | NEWLINE | DOT)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Spans of a text, joined.
+
+    Attributes
+    ----------
+    symbols
+        The text, with anything between the spans.
+    offsets
+        Where in the text each symbol is.
+    """
+
+    symbols: Symbols
+    offsets: NDArray[np.int64]
 
 
 class Solver:
@@ -45,30 +63,43 @@ class Solver:
         self._automaton = Automaton(grammar)
         self._overlap = grammar.longest_row
 
-    def solve(self, start: int, stop: int) -> Region:
-        """Apply all rules to the text from ``start`` to before ``stop``.
+    def solve(self, *spans: tuple[int, int]) -> Region:
+        """Apply all rules to some spans of the text, in ascending order.
+
+        Parameters
+        ----------
+        spans
+            Offsets of the text, the second behind the last byte.
 
         Returns
         -------
         Region
-            The sure rows, with offsets from ``start``.
+            The sure rows.
 
         Raises
         ------
         ContradictionError
             If the rules cannot all hold.
         """
-        symbols = self.history.symbols(self.text, start, stop)
-        around = self.history.symbols(
-            self.text, start - self._overlap, stop + self._overlap + SEGMENT
-        )
-        self._by_grammar(around, symbols, structure_only=False)
-        self._suppose_newlines(around, symbols)
-        return self._by_rows(around, symbols)
+        part = self._part(spans)
+        self._by_grammar(part.symbols, structure_only=False)
+        self._suppose_newlines(part)
+        return self._by_rows(part)
 
-    def _by_rows(self, around: Symbols, symbols: Symbols) -> Region:
+    def _part(self, spans: tuple[tuple[int, int], ...]) -> _Part:
+        """The symbols of some spans, with room around each for the automaton's overlap."""
+        room = np.full(self._overlap, ANYTHING, np.int64)
+        nowhere = np.full(self._overlap, -1, np.int64)
+        symbols, offsets = [room], [nowhere]
+        for start, stop in spans:
+            symbols += [self.history.symbols(self.text, start, stop), room]
+            offsets += [np.arange(start, stop), nowhere]
+        tail = np.full(SEGMENT, ANYTHING, np.int64)
+        return _Part(np.concatenate([*symbols, tail]), np.concatenate([*offsets, tail]))
+
+    def _by_rows(self, part: _Part) -> Region:
         for _ in range(_ROUNDS):
-            region = self._rows(symbols)
+            region = self._rows(part)
             if not len(region.rows):
                 return region
             told = tickers_ascend(region, self._grammar, self.history, self._tickers)
@@ -76,37 +107,38 @@ class Solver:
             told |= high_and_low_bound(region, self._grammar, self.history)
             if not told:
                 return region
-            self._by_grammar(around, symbols, structure_only=True)
-        region = self._rows(symbols)
+            self._by_grammar(part.symbols, structure_only=True)
+        region = self._rows(part)
         tickers_ascend(region, self._grammar, self.history, self._tickers)
         return region
 
-    def _rows(self, symbols: Symbols) -> Region:
-        rows: Rows = find_rows(self.history.sets[symbols], len(self._grammar.columns))
-        count = len(rows)
-        return Region(symbols, rows, np.zeros(count, np.int64), np.zeros(count, np.int64))
+    def _rows(self, part: _Part) -> Region:
+        rows = find_rows(self.history.sets[part.symbols], len(self._grammar.columns))
+        nothing = np.zeros(len(rows), np.int64)
+        return Region(part.symbols, part.offsets, rows, nothing, nothing)
 
-    def _by_grammar(self, around: Symbols, symbols: Symbols, *, structure_only: bool) -> None:
+    def _by_grammar(self, symbols: Symbols, *, structure_only: bool) -> None:
         """What is no row is not the text."""
         for look, places in enumerate(_LOOKS):
             segments = self._segments(symbols, places, structure_only=structure_only or look > 0)
             if not len(segments):
                 return
-            self._prune(around, segments)
-        self._suppose(around, symbols)
+            self._prune(symbols, segments)
+        self._suppose(symbols)
 
-    def _suppose_newlines(self, around: Symbols, symbols: Symbols) -> None:
+    def _suppose_newlines(self, part: _Part) -> None:
         """Suppose that a byte is, or is not, a newline: often only the tickers' order decides."""
         for _ in range(_ROUNDS):
-            cells = self._open(symbols, structure_only=True)
-            cells = cells[(self.history.sets[symbols[cells]] & np.uint64(NEWLINE)) != 0]
-            which, counts = np.unique(symbols[cells], return_counts=True)
+            symbols = part.symbols[self._open(part.symbols, structure_only=True)]
+            symbols = symbols[(self.history.sets[symbols] & np.uint64(NEWLINE)) != 0]
+            which, counts = np.unique(symbols, return_counts=True)
             frequent = which[np.argsort(-counts, kind="stable")][:_MOST_NEWLINES]
-            if not any([self._decide_newline(around, symbols, one) for one in frequent]):
+            decided = [self._decide_newline(part, one) for one in frequent]
+            if not any(decided):
                 return
-            self._by_grammar(around, symbols, structure_only=True)
+            self._by_grammar(part.symbols, structure_only=True)
 
-    def _decide_newline(self, around: Symbols, symbols: Symbols, supposed: np.int64) -> bool:
+    def _decide_newline(self, part: _Part, supposed: np.int64) -> bool:
         one = np.array([supposed])
         for newline in (True, False):
             allowed = np.array([NEWLINE if newline else EVERY ^ NEWLINE], np.uint64)
@@ -116,8 +148,8 @@ class Solver:
             refuted = False
             try:
                 self.history.narrow(one, allowed)
-                self._by_grammar(around, symbols, structure_only=True)
-                region = self._rows(symbols)
+                self._by_grammar(part.symbols, structure_only=True)
+                region = self._rows(part)
                 if len(region.rows):
                     tickers_ascend(region, self._grammar, self.history, self._tickers)
             except ContradictionError:
@@ -144,14 +176,14 @@ class Solver:
         if not len(cells):
             return cells
         _, chosen = _at_places(symbols[cells], places)
-        return np.unique(cells[chosen.ravel()] // SEGMENT)
+        return np.unique((cells[chosen.ravel()] - self._overlap) // SEGMENT)
 
-    def _windows(self, around: Symbols, segments: NDArray[np.int64]) -> Symbols:
+    def _windows(self, symbols: Symbols, segments: NDArray[np.int64]) -> Symbols:
         steps = np.arange(2 * self._overlap + SEGMENT)[:, None]
-        return around[segments * SEGMENT + steps]
+        return np.asarray(symbols[segments * SEGMENT + steps])
 
-    def _prune(self, around: Symbols, segments: NDArray[np.int64]) -> None:
-        windows = self._windows(around, segments)
+    def _prune(self, symbols: Symbols, segments: NDArray[np.int64]) -> None:
+        windows = self._windows(symbols, segments)
         core = windows[self._overlap : self._overlap + SEGMENT]
         steps, lanes = np.nonzero(unknown(core))
         cells = steps + self._overlap, lanes
@@ -161,7 +193,7 @@ class Solver:
             raise ContradictionError("a part of the text cannot be rows")
         self.history.narrow(core[steps, lanes], allowed)
 
-    def _suppose(self, around: Symbols, symbols: Symbols) -> None:
+    def _suppose(self, symbols: Symbols) -> None:
         """Suppose that an unknown byte is a comma, a digit, …: where no row fits, it is not."""
         for _ in range(_ROUNDS):
             cells = self._open(symbols, structure_only=True)
@@ -169,18 +201,16 @@ class Solver:
                 return
             which, chosen = _at_places(symbols[cells], _SUPPOSED_AT)
             which, chosen = which[:_MOST_SUPPOSED], chosen[:_MOST_SUPPOSED]
-            if not self._refute(around, which, cells[chosen] // SEGMENT):
+            if not self._refute(symbols, which, (cells[chosen] - self._overlap) // SEGMENT):
                 return
 
-    def _refute(
-        self, around: Symbols, supposed: Symbols, segments: NDArray[np.int64]
-    ) -> bool:
+    def _refute(self, symbols: Symbols, supposed: Symbols, segments: NDArray[np.int64]) -> bool:
         """Remove the classes of characters with which some segment of a byte's cannot be rows."""
-        classes = np.array(self._grammar.classes, np.uint64)
+        classes = self._grammar.classes
         sets = self.history.sets[supposed]
         byte, kind = np.nonzero((sets[:, None] & classes) != 0)
         lanes = segments[byte]
-        windows = self._windows(around, lanes.ravel())
+        windows = self._windows(symbols, lanes.ravel())
         tables = self.history.tables(windows)
         lane_byte = np.repeat(supposed[byte], lanes.shape[1])
         lane_kind = np.repeat(kind, lanes.shape[1])
@@ -199,12 +229,9 @@ class Solver:
         return self._tickers.alphabet.bytes_of(self.history.sets[symbols]).tobytes()
 
 
-def _at_places(
-    symbols: Symbols, places: tuple[float, ...]
-) -> tuple[Symbols, NDArray[np.int64]]:
+def _at_places(symbols: Symbols, places: tuple[float, ...]) -> tuple[Symbols, NDArray[np.int64]]:
     """Each symbol once, and where it stands: some of the indices, from the first to the last."""
     order = np.argsort(symbols, kind="stable")
     which, first, count = np.unique(symbols[order], return_index=True, return_counts=True)
     at = first[:, None] + np.round(np.array(places) * (count - 1)[:, None]).astype(np.int64)
     return which, order[at]
-

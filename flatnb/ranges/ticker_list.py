@@ -22,9 +22,10 @@ class TickerList:
     """
 
     def __init__(self, tickers: Iterable[str]) -> None:
-        self.tickers = sorted(set(tickers), key=lambda ticker: ticker.encode("utf-8"))
+        # UTF-8 sorts as the code points do, so the order of the strings is that of the bytes.
+        self.tickers = sorted(set(tickers))
         self.alphabet = Alphabet(self.tickers)
-        self._numbers = {ticker: number for number, ticker in enumerate(self.tickers)}
+        self._numbers = dict(zip(self.tickers, range(len(self.tickers)), strict=True))
         encoded = [ticker.encode("utf-8") for ticker in self.tickers]
         self.lengths = np.array([len(ticker) for ticker in encoded], np.int64)
         self.longest = int(self.lengths.max(initial=0))
@@ -50,7 +51,7 @@ class TickerList:
         """
         some = np.flatnonzero(self.lengths[low : high + 1] == len(sets)) + low
         fits = (self._letters[some, : len(sets)] & sets) != 0
-        return some[fits.all(axis=1)]
+        return np.asarray(some[fits.all(axis=1)])
 
     def letters(self, numbers: NDArray[np.int64], length: int) -> Sets:
         """Which letters these tickers have at each place."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .inflate import HISTORY_BYTES, Inflater, InflateError
+from .inflate import HISTORY_BYTES, InflateError, Inflater
 
 Places = NDArray[np.int64]
 """Places in the unknown history: 0 (the oldest byte) to 32,767."""

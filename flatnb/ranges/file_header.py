@@ -1,0 +1,55 @@
+"""The first bytes of a minute file: its columns, and how its numbers are written."""
+
+from __future__ import annotations
+
+from .gzip_stream import GzipStream
+from .inflate import InflateError
+
+HEADER_BYTES = 16_384
+"""How many compressed bytes are looked at."""
+
+_DECIMALS = 6
+_FEWEST_ROWS = 50
+
+
+class FileHeader:
+    """What the beginning of a file tells.
+
+    Attributes
+    ----------
+    line
+        The first line with its newline.
+    columns
+        Its columns.
+    six_decimals
+        The columns whose numbers all have six decimals there. Stock files write volumes and prices
+        so since 2026-02-23. That the rest of the file does as well is assumed: where it does not,
+        a contradiction is found, or the day's bar does not add up.
+
+    Raises
+    ------
+    ValueError
+        If it is no gzip, or has no line.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        try:
+            text, _ = GzipStream().feed(data)
+        except InflateError as error:
+            raise ValueError(f"the file is not readable: {error}") from error
+        end = text.find(b"\n") + 1
+        if not end:
+            raise ValueError("the file has no header line")
+        self.line = text[:end]
+        try:
+            self.columns = tuple(self.line.decode("utf-8").rstrip("\n").split(","))
+        except UnicodeDecodeError as error:
+            raise ValueError("the file's header is no text") from error
+        rows = [row.split(b",") for row in text[end:].split(b"\n")[:-1]]
+        whole = [row for row in rows if len(row) == len(self.columns)]
+        fixed = set()
+        if len(whole) == len(rows) >= _FEWEST_ROWS:
+            for place, column in enumerate(self.columns):
+                if all(row[place].find(b".") == len(row[place]) - _DECIMALS - 1 for row in rows):
+                    fixed.add(column)
+        self.six_decimals = frozenset(fixed - {"ticker"})
