@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from .alphabet import EVERY, ODD, Alphabet, Sets, is_single
 from .grammar import Grammar
 from .inflate import HISTORY_BYTES
-from .unknown_history import MarkedText, Places
+from .unknown_history import MarkedText
 
 Symbols = NDArray[np.int64]
 """0 to 63: the alphabet's characters, `ODD` for others. From 64 on: places in the history. The
@@ -33,7 +33,7 @@ class HistoryBytes:
 
     def __init__(self, grammar: Grammar, alphabet: Alphabet) -> None:
         self._grammar = grammar
-        self._numbers = alphabet.numbers
+        self._alphabet = alphabet
         self.sets: Sets = np.full(ANYTHING + 1, EVERY, np.uint64)
         self.sets[:ODD] = np.uint64(1) << np.arange(ODD, dtype=np.uint64)
         self.sets[ODD] = 0
@@ -55,7 +55,7 @@ class HistoryBytes:
         low, high = max(start, 0), min(stop, len(text))
         if low >= high:
             return found
-        inside = self._numbers[text.first[low:high]].astype(np.int64)
+        inside = self._alphabet.numbers[text.first[low:high]].astype(np.int64)
         cells, places = text.unknown(low, high)
         inside[cells - low] = places + FIRST_PLACE
         found[low - start : high - start] = inside
@@ -96,6 +96,6 @@ class HistoryBytes:
         """Which symbols may still be several characters."""
         return ~is_single(self.sets[symbols])
 
-    def known(self, places: Places) -> NDArray[np.bool_]:
-        """Which places of the history are known by now."""
-        return is_single(self.sets[places + FIRST_PLACE])
+    def text_of(self, symbols: Symbols) -> bytes:
+        """The text of symbols that are all known."""
+        return self._alphabet.bytes_of(self.sets[symbols]).tobytes()

@@ -47,7 +47,7 @@ class Places:
     def uncertainty(self, ticker: int) -> float:
         """How far an estimate may be off, in bytes; less near what has been found."""
         nearest = min(abs(self.begin(ticker) - offset) for offset in self._seen.values())
-        return min(0.012 * self.size_bytes, 0.08 * nearest) + 12_000
+        return min(0.008 * self.size_bytes, 0.08 * nearest) + 12_000
 
 
 def _weights(transactions: NDArray[np.int64]) -> NDArray[np.float64]:

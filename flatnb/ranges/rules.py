@@ -63,29 +63,40 @@ def tickers_ascend(
     """
     begins, ends = region.column(grammar, "ticker")
     groups, cells = _ticker_cells(region, begins, ends, tickers.longest)
-    count = len(groups)
-    low, high = np.zeros(count, np.int64), np.full(count, len(tickers) - 1)
+    low, high = np.zeros(len(groups), np.int64), np.full(len(groups), len(tickers) - 1)
+    doubtful = []
+    for group, cell in enumerate(cells):
+        if history.is_open(cell).any():
+            doubtful.append(group)
+            continue
+        number = tickers.number(history.text_of(cell))
+        if number is None:
+            raise ContradictionError("a ticker is not in the day's list")
+        low[group] = high[group] = number
+    _bound_by_neighbours(low, high)
     told = False
-    fitting: list[NDArray[np.int64] | None] = [None] * count
     for _ in range(_PASSES):
-        ascending = np.maximum.accumulate(low), np.minimum.accumulate(high[::-1])[::-1]
-        if (ascending[0] > ascending[1]).any():
-            raise ContradictionError("the tickers do not ascend")
-        if fitting[0] is not None and all(map(np.array_equal, ascending, (low, high))):
-            break
-        low, high = ascending[0].copy(), ascending[1].copy()
-        for group, cell in enumerate(cells):
-            was = fitting[group]
-            if was is not None and len(was) == 1:
-                continue
+        for group in doubtful:
+            cell = cells[group]
             now = tickers.fitting(history.sets[cell], int(low[group]), int(high[group]))
             if not len(now):
                 raise ContradictionError("a ticker is not in the day's list")
-            fitting[group] = now
             low[group], high[group] = now[0], now[-1]
             told |= history.narrow(cell, tickers.letters(now, len(cell)))
+        if not _bound_by_neighbours(low, high):
+            break
     lengths = np.diff(groups, append=len(region.rows))
     region.low, region.high = np.repeat(low, lengths), np.repeat(high, lengths)
+    return told
+
+
+def _bound_by_neighbours(low: NDArray[np.int64], high: NDArray[np.int64]) -> bool:
+    """Narrow each range by those before and behind, in place; whether that told anything."""
+    ascending = np.maximum.accumulate(low), np.minimum.accumulate(high[::-1])[::-1]
+    if (ascending[0] > ascending[1]).any():
+        raise ContradictionError("the tickers do not ascend")
+    told = bool((ascending[0] != low).any() or (ascending[1] != high).any())
+    low[:], high[:] = ascending[0], ascending[1].copy()
     return told
 
 

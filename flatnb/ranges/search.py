@@ -23,8 +23,8 @@ MOST_REQUESTS = 3
 """How many requests a ticker may take, besides that for the file's first 16 KB."""
 
 # So many bytes behind a block start most of the text does not depend on the history any more.
-_BEFORE_BYTES = 250_000
-_MORE_BEFORE_BYTES = 300_000
+_BEFORE_BYTES = 400_000
+_MORE_BEFORE_BYTES = (400_000, 800_000)
 _BEHIND_BYTES = 25_000
 _MORE_BEHIND_BYTES = 120_000
 # What lies between the ranges of two tickers is fetched, if it is less than a range's run-up.
@@ -204,7 +204,7 @@ class RangedSearch:
     def _wanted(self) -> list[_Wanted]:
         found = []
         for ticker in self._asked:
-            number = self._tickers.number(ticker)
+            number = self._tickers.number(ticker.encode("utf-8"))
             if number is None:
                 self._refuse(ticker, "the day's daily file does not have it")
             else:
@@ -268,7 +268,7 @@ class RangedSearch:
             need = self._follow(wanted, found, stretch)
             wanted.reason = "its rows are not where they should be"
         else:
-            need = self._widened(stretch, found)
+            need = self._widened(wanted, stretch, found)
             wanted.reason = found.reason
         left = MOST_REQUESTS - wanted.requests
         same = need.start >= stretch.start and need.stop <= stretch.stop
@@ -288,11 +288,12 @@ class RangedSearch:
             return Request(start, max(need.stop, stretch.stop))
         return need
 
-    def _widened(self, stretch: Stretch, found: Unclear) -> Request:
+    def _widened(self, wanted: _Wanted, stretch: Stretch, found: Unclear) -> Request:
         start: float = stretch.start
         stop: float = stretch.stop
         if found.before:
-            start -= _MORE_BEFORE_BYTES
+            # What little more has not told, much more may.
+            start -= _MORE_BEFORE_BYTES[min(wanted.requests, len(_MORE_BEFORE_BYTES)) - 1]
             start = start if start > _BEFORE_BYTES / 2 else 0
         if found.behind:
             stop += _MORE_BEHIND_BYTES

@@ -21,8 +21,8 @@ SEGMENT = 64
 
 # Which of the places of an unknown byte are looked at: the first, the last, and some between.
 _LOOKS = ((0.0, 0.5, 1.0), (0.25, 0.75), (0.125, 0.375, 0.625, 0.875))
-_SUPPOSED_AT = (0.0, 0.14, 0.28, 0.42, 0.57, 0.71, 0.85, 1.0)
-_MOST_SUPPOSED = 48
+_SUPPOSED_AT = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+_MOST_SUPPOSED = 24
 _ROUNDS = 4
 _MOST_NEWLINES = 3
 _STRUCTURE = np.uint64(COMMA | NEWLINE | DOT)
@@ -83,8 +83,10 @@ class Solver:
         """
         part = self._part(spans)
         self._by_grammar(part.symbols, structure_only=False)
-        self._suppose_newlines(part)
-        return self._by_rows(part)
+        region = self._by_rows(part)
+        if len(self._doubtful_newlines(part)) and self._suppose_newlines(part):
+            region = self._by_rows(part)
+        return region
 
     def _part(self, spans: tuple[tuple[int, int], ...]) -> _Part:
         """The symbols of some spans, with room around each for the automaton's overlap."""
@@ -126,17 +128,24 @@ class Solver:
             self._prune(symbols, segments)
         self._suppose(symbols)
 
-    def _suppose_newlines(self, part: _Part) -> None:
+    def _doubtful_newlines(self, part: _Part) -> Symbols:
+        """The bytes that may or may not be newlines, the most frequent one first."""
+        symbols = part.symbols[self._open(part.symbols, structure_only=True)]
+        symbols = symbols[(self.history.sets[symbols] & np.uint64(NEWLINE)) != 0]
+        which, counts = np.unique(symbols, return_counts=True)
+        return np.asarray(which[np.argsort(-counts, kind="stable")])
+
+    def _suppose_newlines(self, part: _Part) -> bool:
         """Suppose that a byte is, or is not, a newline: often only the tickers' order decides."""
-        for _ in range(_ROUNDS):
-            symbols = part.symbols[self._open(part.symbols, structure_only=True)]
-            symbols = symbols[(self.history.sets[symbols] & np.uint64(NEWLINE)) != 0]
-            which, counts = np.unique(symbols, return_counts=True)
-            frequent = which[np.argsort(-counts, kind="stable")][:_MOST_NEWLINES]
-            decided = [self._decide_newline(part, one) for one in frequent]
-            if not any(decided):
-                return
+        told = False
+        for _ in range(_MOST_NEWLINES):
+            tried = self._doubtful_newlines(part)[:_MOST_NEWLINES]
+            # What is decided for one often decides the others.
+            if not any(self._decide_newline(part, one) for one in tried):
+                break
+            told = True
             self._by_grammar(part.symbols, structure_only=True)
+        return told
 
     def _decide_newline(self, part: _Part, supposed: np.int64) -> bool:
         one = np.array([supposed])
@@ -148,7 +157,10 @@ class Solver:
             refuted = False
             try:
                 self.history.narrow(one, allowed)
-                self._by_grammar(part.symbols, structure_only=True)
+                for places in _LOOKS[:2]:
+                    segments = self._segments(part.symbols, places, structure_only=True)
+                    if len(segments):
+                        self._prune(part.symbols, segments)
                 region = self._rows(part)
                 if len(region.rows):
                     tickers_ascend(region, self._grammar, self.history, self._tickers)
@@ -226,7 +238,7 @@ class Solver:
         symbols = self.history.symbols(self.text, start, stop)
         if self.history.is_open(symbols).any():
             return None
-        return self._tickers.alphabet.bytes_of(self.history.sets[symbols]).tobytes()
+        return self.history.text_of(symbols)
 
 
 def _at_places(symbols: Symbols, places: tuple[float, ...]) -> tuple[Symbols, NDArray[np.int64]]:

@@ -165,6 +165,8 @@ class Stretch:
         low, high = self._first_row, len(self.text)
         if self.start:
             low = min(UNCLEAR_BYTES, high // 2)
+        before: int | None = None
+        behind: int | None = None
         for _ in range(_MOST_SURVEYS):
             starts = np.linspace(low, max(high - _SURVEYED_BYTES, low), _SURVEYED).astype(int)
             spans = [(int(at), min(int(at) + _SURVEYED_BYTES, len(self.text))) for at in starts]
@@ -173,12 +175,14 @@ class Stretch:
                 return Unclear("no row is sure", before=True)
             offsets = region.offsets[region.rows.begins[:, 0]]
             less, more = region.high < number, region.low > number
-            if not less.any() and (self.start or low > self._first_row):
-                return Elsewhere(int(region.low[0]), self._file_offset(int(offsets[0])))
-            if not more.any() and not (self.text.ended and high == len(self.text)):
-                return Elsewhere(int(region.high[-1]), self._file_offset(int(offsets[-1])))
-            low = int(offsets[less][-1]) if less.any() else low
-            high = int(offsets[more][0]) if more.any() else high
+            if less.all() and behind is None and not self.ends_with(high):
+                return self.elsewhere(int(region.low[-1]), int(offsets[-1]))
+            if more.all() and before is None and self.start:
+                return self.elsewhere(int(region.high[0]), int(offsets[0]))
+            before = int(offsets[less][-1]) if less.any() else before
+            behind = int(offsets[more][0]) if more.any() else behind
+            low = low if before is None else before
+            high = high if behind is None else behind
             if high - low < _STEP:
                 break
         return low, high

@@ -25,8 +25,8 @@ class TickerList:
         # UTF-8 sorts as the code points do, so the order of the strings is that of the bytes.
         self.tickers = sorted(set(tickers))
         self.alphabet = Alphabet(self.tickers)
-        self._numbers = dict(zip(self.tickers, range(len(self.tickers)), strict=True))
         encoded = [ticker.encode("utf-8") for ticker in self.tickers]
+        self._numbers = dict(zip(encoded, range(len(encoded)), strict=True))
         self.lengths = np.array([len(ticker) for ticker in encoded], np.int64)
         self.longest = int(self.lengths.max(initial=0))
         packed = b"".join(ticker.ljust(self.longest, b"\0") for ticker in encoded)
@@ -37,7 +37,7 @@ class TickerList:
     def __len__(self) -> int:
         return len(self.tickers)
 
-    def number(self, ticker: str) -> int | None:
+    def number(self, ticker: bytes) -> int | None:
         """The place of a ticker in the list, or None if it is not there."""
         return self._numbers.get(ticker)
 
