@@ -49,30 +49,31 @@ class DailyBars:
     """
 
     def __init__(self, text: bytes) -> None:
-        header, *lines = text.decode("utf-8").splitlines()
-        self._columns = header.split(",")
+        header, _, rows = text.partition(b"\n")
+        self._columns = header.decode("utf-8").rstrip("\r").split(",")
         missing = {"ticker", "volume", "high", "low", "transactions"} - set(self._columns)
         if missing:
             raise ValueError(f"the daily file has no column {min(missing)!r}; read whole files")
-        place = self._columns.index("ticker")
-        if place or self._columns[-1] != "transactions":
-            lines = [self._reordered(line) for line in lines]
-        self.tickers = [line.partition(",")[0] for line in lines]
+        lines = rows.decode("utf-8").splitlines()
+        self.tickers = self._cells(lines, "ticker")
         self._lines = dict(zip(self.tickers, lines, strict=True))
         if len(self._lines) != len(lines):
             raise ValueError("the daily file has a ticker twice; read whole files")
-        counts = [line[line.rfind(",") + 1 :] for line in lines]
         try:
-            self.transactions: NDArray[np.int64] = np.array(counts, np.str_).astype(np.int64)
+            counts = [int(cell) for cell in self._cells(lines, "transactions")]
         except ValueError as error:
             raise ValueError(f"the daily file has odd transactions ({error})") from error
+        self.transactions: NDArray[np.int64] = np.array(counts, np.int64)
 
-    def _reordered(self, line: str) -> str:
-        """The line with its ticker first and its transactions last."""
-        cells = line.split(",")
-        named = dict(zip(self._columns, cells, strict=False))
-        others = [named[name] for name in self._columns if name not in ("ticker", "transactions")]
-        return ",".join([named["ticker"], *others, named["transactions"]])
+    def _cells(self, lines: list[str], column: str) -> list[str]:
+        """A column's cells."""
+        place = self._columns.index(column)
+        if place == 0:
+            return [line.partition(",")[0] for line in lines]
+        if place == len(self._columns) - 1:
+            return [line.rpartition(",")[2] for line in lines]
+        cells = [line.split(",", place + 1) for line in lines]
+        return [cell[place] if place < len(cell) else "" for cell in cells]
 
     def counts_of(self, tickers: list[str]) -> NDArray[np.int64]:
         """The transactions of these tickers, in this order."""
@@ -86,8 +87,7 @@ class DailyBars:
         line = self._lines.get(ticker)
         if line is None:
             return None
-        others = [name for name in self._columns if name not in ("ticker", "transactions")]
-        named = dict(zip(["ticker", *others, "transactions"], line.split(","), strict=False))
+        named = dict(zip(self._columns, line.split(","), strict=False))
         try:
             return Bar(
                 Decimal(named["volume"]),

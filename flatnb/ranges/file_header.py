@@ -9,7 +9,7 @@ HEADER_BYTES = 16_384
 """How many compressed bytes are looked at."""
 
 _DECIMALS = 6
-_FEWEST_ROWS = 50
+_FEWEST_ROWS, _MOST_ROWS = 50, 300
 
 
 class FileHeader:
@@ -45,7 +45,7 @@ class FileHeader:
             self.columns = tuple(self.line.decode("utf-8").rstrip("\n").split(","))
         except UnicodeDecodeError as error:
             raise ValueError("the file's header is no text") from error
-        rows = [row.split(b",") for row in text[end:].split(b"\n")[:-1]]
+        rows = [row.split(b",") for row in text[end:].split(b"\n", _MOST_ROWS)[:-1]]
         whole = [row for row in rows if len(row) == len(self.columns)]
         fixed = set()
         if len(whole) == len(rows) >= _FEWEST_ROWS:

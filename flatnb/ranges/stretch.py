@@ -28,6 +28,7 @@ _SURVEYED = 10
 _SURVEYED_BYTES = 2_500
 _MOST_SURVEYS = 3
 _CLUSTER_GAP = 1_000
+_NEAR_BYTES = 600_000
 
 
 class NoBlockStartError(ValueError):
@@ -104,8 +105,8 @@ class Stretch:
         self.text = _decode(memoryview(data), at_start=start == 0, at_end=at_end)
         self._first_row = 0
         if start == 0:
-            self._first_row = self.text.first.tobytes().find(b"\n")
-        self._solver = Solver(self.text, grammar, tickers)
+            self._first_row = self.text.first_bytes.find(b"\n")
+        self._grammar = grammar
 
     @property
     def stop(self) -> int:
@@ -118,6 +119,12 @@ class Stretch:
         part = text_offset / max(len(self.text), 1)
         return self.start + begin + part * (len(self.data) - begin)
 
+    def _text_offset(self, file_offset: float) -> int:
+        """About where in the text a byte of the file is."""
+        begin = self.text.start_bit / 8
+        part = (file_offset - self.start - begin) / max(len(self.data) - begin, 1)
+        return int(min(max(part, 0), 1) * len(self.text))
+
     def find(self, number: int, expected: float) -> Found | Unclear | Elsewhere:
         """Look for all rows of a ticker.
 
@@ -128,17 +135,22 @@ class Stretch:
         expected
             About where in the file its rows should be.
         """
+        # Each look begins without knowledge: what one ticker's surroundings made believe, if the
+        # file is not in order there, must not tell anything of another's rows.
         try:
-            for first, last in self._places(number, expected):
-                found = self._extract(number, first, last)
+            for place in self._places(number, expected):
+                found = self._extract(number, *place, self._solver())
                 if not isinstance(found, Elsewhere):
                     return found
-            place = self._survey(number)
-            if isinstance(place, tuple):
-                return self._extract(number, *place)
+            between = self._survey(number, self._solver())
+            if isinstance(between, tuple):
+                return self._extract(number, *between, self._solver())
         except ContradictionError as error:
             return Unclear(str(error), before=True)
-        return place
+        return between
+
+    def _solver(self) -> Solver:
+        return Solver(self.text, self._grammar, self._tickers)
 
     def _places(self, number: int, expected: float) -> list[tuple[int, int]]:
         """Where the ticker's letters stand, as far as they are known: the most likely place."""
@@ -146,7 +158,10 @@ class Stretch:
         # The first letter is often copied together with the newline, which is seldom known.
         pattern = (ticker[1:] if len(ticker) > 2 else ticker) + b","
         before = ticker[: len(ticker) + 1 - len(pattern)]
-        at = _occurrences(self.text, pattern)
+        near = self._text_offset(expected)
+        at = _occurrences(self.text, pattern, near - _NEAR_BYTES, near + _NEAR_BYTES)
+        if not len(at):
+            at = _occurrences(self.text, pattern, 0, len(self.text))
         at = at[at > self._first_row + len(before)]
         for back, byte in enumerate(reversed(b"\n" + before), start=1):
             here = at - back
@@ -160,7 +175,7 @@ class Stretch:
         best = int(np.argmin(np.abs(offsets - expected)))
         return [(int(firsts[best]), int(lasts[best]))]
 
-    def _survey(self, number: int) -> tuple[int, int] | Unclear | Elsewhere:
+    def _survey(self, number: int, solver: Solver) -> tuple[int, int] | Unclear | Elsewhere:
         """Between which offsets of the text the ticker's rows must be."""
         low, high = self._first_row, len(self.text)
         if self.start:
@@ -170,7 +185,7 @@ class Stretch:
         for _ in range(_MOST_SURVEYS):
             starts = np.linspace(low, max(high - _SURVEYED_BYTES, low), _SURVEYED).astype(int)
             spans = [(int(at), min(int(at) + _SURVEYED_BYTES, len(self.text))) for at in starts]
-            region = self._solver.solve(*_apart(spans))
+            region = solver.solve(*_apart(spans))
             if not len(region.rows):
                 return Unclear("no row is sure", before=True)
             offsets = region.offsets[region.rows.begins[:, 0]]
@@ -187,13 +202,15 @@ class Stretch:
                 break
         return low, high
 
-    def _extract(self, number: int, first: int, last: int) -> Found | Unclear | Elsewhere:
+    def _extract(
+        self, number: int, first: int, last: int, solver: Solver
+    ) -> Found | Unclear | Elsewhere:
         """The ticker's rows, which are about between two offsets of the text."""
         looked = first
         for _ in range(_MOST_EXTENSIONS):
             start = max(first - _MARGIN, self._first_row)
             stop = min(last + _MARGIN, len(self.text))
-            judged = _judge(self._solver.solve((start, stop)), number, self)
+            judged = _judge(solver.solve((start, stop)), number, self, solver)
             if isinstance(judged, Found | Elsewhere):
                 return judged
             if judged.behind and stop < len(self.text):
@@ -203,7 +220,7 @@ class Stretch:
             elif looked == first and looked - _MARGIN > self._limit():
                 # The same unknown bytes stand in the rows before, and may be clear there.
                 looked = max(first - _MARGIN - _EVIDENCE, self._limit())
-                self._solver.solve((looked, first - _MARGIN))
+                solver.solve((looked, first - _MARGIN))
             else:
                 return judged
         return judged
@@ -219,10 +236,9 @@ class Stretch:
         """Whether the file ends at an offset of the text."""
         return self.text.ended and offset >= len(self.text)
 
-    def found(self, start: int, stop: int) -> Found | None:
-        """The text between two offsets, if every byte of it is known."""
-        rows = self._solver.known_text(start, stop)
-        return None if rows is None else Found(rows, self._file_offset(start))
+    def found(self, rows: bytes, offset: int) -> Found:
+        """The answer that these rows stand at an offset of the text."""
+        return Found(rows, self._file_offset(offset))
 
     def elsewhere(self, number: int, offset: int) -> Elsewhere:
         """The answer that another ticker stands at an offset of the text."""
@@ -233,7 +249,9 @@ _NO_LESS = "no smaller ticker is known before its rows"
 _NO_MORE = "no greater ticker is known behind its rows"
 
 
-def _judge(region: Region, number: int, stretch: Stretch) -> Found | Unclear | Elsewhere:
+def _judge(
+    region: Region, number: int, stretch: Stretch, solver: Solver
+) -> Found | Unclear | Elsewhere:
     """Whether a region has all rows of a ticker, and knows every byte of them."""
     if not len(region.rows):
         return Unclear("no row is sure", before=True)
@@ -257,8 +275,10 @@ def _judge(region: Region, number: int, stretch: Stretch) -> Found | Unclear | E
     direct = region.rows.follows_directly()[max(one - 1, 0) : other + 1]
     if not direct.all():
         return Unclear("where a row ends is not known", before=True)
-    found = stretch.found(int(begins[one]), int(ends[other]))
-    return found or Unclear("a byte of its rows is not known", before=True)
+    rows = solver.known_text(int(begins[one]), int(ends[other]))
+    if rows is None:
+        return Unclear("a byte of its rows is not known", before=True)
+    return stretch.found(rows, int(begins[one]))
 
 
 def _decode(data: memoryview, *, at_start: bool, at_end: bool) -> MarkedText:
@@ -277,14 +297,14 @@ def _decode(data: memoryview, *, at_start: bool, at_end: bool) -> MarkedText:
     raise NoBlockStartError("no deflate block start was found")
 
 
-def _occurrences(text: MarkedText, pattern: bytes) -> NDArray[np.int64]:
-    """Where a pattern stands in the text with all its bytes known; offsets of its first byte."""
-    both = text.first.tobytes()
+def _occurrences(text: MarkedText, pattern: bytes, start: int, stop: int) -> NDArray[np.int64]:
+    """Where a pattern stands in a part of the text with all its bytes known."""
+    both = text.first_bytes
     found = []
-    at = both.find(pattern)
+    at = both.find(pattern, max(start, 0), stop)
     while at >= 0:
         found.append(at)
-        at = both.find(pattern, at + 1)
+        at = both.find(pattern, at + 1, stop)
     offsets = np.array(found, np.int64)
     for place in range(len(pattern)):
         offsets = offsets[text.first[offsets + place] == text.second[offsets + place]]

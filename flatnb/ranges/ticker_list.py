@@ -25,12 +25,11 @@ class TickerList:
         # UTF-8 sorts as the code points do, so the order of the strings is that of the bytes.
         self.tickers = sorted(set(tickers))
         self.alphabet = Alphabet(self.tickers)
-        encoded = [ticker.encode("utf-8") for ticker in self.tickers]
+        encoded = "\n".join(self.tickers).encode("utf-8").split(b"\n") if self.tickers else []
         self._numbers = dict(zip(encoded, range(len(encoded)), strict=True))
-        self.lengths = np.array([len(ticker) for ticker in encoded], np.int64)
-        self.longest = int(self.lengths.max(initial=0))
-        packed = b"".join(ticker.ljust(self.longest, b"\0") for ticker in encoded)
-        codes = np.frombuffer(packed, np.uint8).reshape(-1, max(self.longest, 1))
+        self.lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
+        self.longest = int(self.lengths.max(initial=1))
+        codes = np.array(encoded, f"S{self.longest}").view(np.uint8).reshape(-1, self.longest)
         one = np.uint64(1)
         self._letters: Sets = one << self.alphabet.numbers[codes].astype(np.uint64)
 

@@ -8,11 +8,10 @@ they say of which byte of the history it is a copy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from .gzip_stream import GzipStream
 from .inflate import HISTORY_BYTES, InflateError, Inflater
 
 Places = NDArray[np.int64]
@@ -29,7 +28,6 @@ def _made_up_histories() -> tuple[bytes, bytes]:
 _FIRST, _SECOND = _made_up_histories()
 
 
-@dataclass(frozen=True)
 class MarkedText:
     """Decoded text, of which some bytes are copies of an unknown history.
 
@@ -37,16 +35,20 @@ class MarkedText:
     ----------
     first, second
         The text with either made-up history. Where both agree, it is the true text.
+    first_bytes
+        The same as ``first``.
     start_bit
         Where in the data it starts.
     ended
         Whether the member ends with it.
     """
 
-    first: NDArray[np.uint8]
-    second: NDArray[np.uint8]
-    start_bit: int
-    ended: bool
+    def __init__(self, first: bytes, second: bytes, start_bit: int, *, ended: bool) -> None:
+        self.first_bytes = first
+        self.first = np.frombuffer(first, np.uint8)
+        self.second = np.frombuffer(second, np.uint8)
+        self.start_bit = start_bit
+        self.ended = ended
 
     def __len__(self) -> int:
         return len(self.first)
@@ -79,9 +81,9 @@ def decode_marked(data: memoryview | bytes, start_bit: int) -> MarkedText:
     ended = False
     for history in (_FIRST, _SECOND):
         inflater = Inflater(bit, history)
-        texts.append(np.frombuffer(inflater.feed(data[byte:]), np.uint8))
+        texts.append(inflater.feed(data[byte:]))
         ended = inflater.ended
-    return MarkedText(texts[0], texts[1], start_bit, ended)
+    return MarkedText(texts[0], texts[1], start_bit, ended=ended)
 
 
 def decode_from_start(data: bytes | memoryview) -> MarkedText:
@@ -92,11 +94,8 @@ def decode_from_start(data: bytes | memoryview) -> MarkedText:
     InflateError
         If the file is no gzip.
     """
-    from .gzip_stream import GzipStream
-
     stream = GzipStream()
     text, rest = stream.feed(data)
     if rest:
         raise InflateError("the file has several gzip members")
-    array = np.frombuffer(text, np.uint8)
-    return MarkedText(array, array, 0, stream.between_members)
+    return MarkedText(text, text, 0, ended=stream.between_members)
