@@ -9,26 +9,43 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .daily_bars import DailyBars
+    from .encoder_marks import EncoderMarks, encoder_marks
     from .object_version import ObjectVersion
+    from .search import RangedSearch, Request, SearchResult, TickerAnswer
     from .seek_index import ByteRange, RangePlan, SeekIndex, SeekIndexError
     from .seek_index_builder import SeekIndexBuilder
 
 __all__ = [
     "ByteRange",
+    "DailyBars",
+    "EncoderMarks",
     "ObjectVersion",
     "RangePlan",
+    "RangedSearch",
+    "Request",
+    "SearchResult",
     "SeekIndex",
     "SeekIndexBuilder",
     "SeekIndexError",
+    "TickerAnswer",
+    "encoder_marks",
 ]
 
 _HOMES = {
     "ByteRange": "seek_index",
+    "DailyBars": "daily_bars",
+    "EncoderMarks": "encoder_marks",
     "ObjectVersion": "object_version",
     "RangePlan": "seek_index",
+    "RangedSearch": "search",
+    "Request": "search",
+    "SearchResult": "search",
     "SeekIndex": "seek_index",
     "SeekIndexBuilder": "seek_index_builder",
     "SeekIndexError": "seek_index",
+    "TickerAnswer": "search",
+    "encoder_marks": "encoder_marks",
 }
 
 

@@ -63,13 +63,15 @@ class Solver:
         self._automaton = Automaton(grammar)
         self._overlap = grammar.longest_row
 
-    def solve(self, *spans: tuple[int, int]) -> Region:
+    def solve(self, *spans: tuple[int, int], thorough: bool = True) -> Region:
         """Apply all rules to some spans of the text, in ascending order.
 
         Parameters
         ----------
         spans
             Offsets of the text, the second behind the last byte.
+        thorough
+            Whether to suppose newlines where it is not known whether one stands there.
 
         Returns
         -------
@@ -84,7 +86,7 @@ class Solver:
         part = self._part(spans)
         self._by_grammar(part.symbols, structure_only=False)
         region = self._by_rows(part)
-        if len(self._doubtful_newlines(part)) and self._suppose_newlines(part):
+        if thorough and self._suppose_newlines(part):
             region = self._by_rows(part)
         return region
 

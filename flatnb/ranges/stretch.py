@@ -154,19 +154,17 @@ class Stretch:
 
     def _places(self, number: int, expected: float) -> list[tuple[int, int]]:
         """Where the ticker's letters stand, as far as they are known: the most likely place."""
-        ticker = self._tickers.tickers[number].encode("utf-8")
-        # The first letter is often copied together with the newline, which is seldom known.
-        pattern = (ticker[1:] if len(ticker) > 2 else ticker) + b","
-        before = ticker[: len(ticker) + 1 - len(pattern)]
+        cell = b"\n" + self._tickers.tickers[number].encode("utf-8") + b","
         near = self._text_offset(expected)
-        at = _occurrences(self.text, pattern, near - _NEAR_BYTES, near + _NEAR_BYTES)
-        if not len(at):
-            at = _occurrences(self.text, pattern, 0, len(self.text))
-        at = at[at > self._first_row + len(before)]
-        for back, byte in enumerate(reversed(b"\n" + before), start=1):
-            here = at - back
-            first = self.text.first[here]
-            at = at[(first == byte) | (first != self.text.second[here])]
+        at = np.zeros(0, np.int64)
+        for start, stop in ((near - _NEAR_BYTES, near + _NEAR_BYTES), (0, len(self.text))):
+            for first, last in _parts_of(cell):
+                at = _occurrences(self.text, cell, (first, last), (start, stop))
+                at = at[at >= self._first_row]
+                if len(at):
+                    break
+            if len(at):
+                break
         if not len(at):
             return []
         breaks = np.flatnonzero(np.diff(at) > _CLUSTER_GAP)
@@ -185,7 +183,9 @@ class Stretch:
         for _ in range(_MOST_SURVEYS):
             starts = np.linspace(low, max(high - _SURVEYED_BYTES, low), _SURVEYED).astype(int)
             spans = [(int(at), min(int(at) + _SURVEYED_BYTES, len(self.text))) for at in starts]
-            region = solver.solve(*_apart(spans))
+            region = solver.solve(*_apart(spans), thorough=False)
+            if not len(region.rows):
+                region = solver.solve(*_apart(spans))
             if not len(region.rows):
                 return Unclear("no row is sure", before=True)
             offsets = region.offsets[region.rows.begins[:, 0]]
@@ -297,17 +297,33 @@ def _decode(data: memoryview, *, at_start: bool, at_end: bool) -> MarkedText:
     raise NoBlockStartError("no deflate block start was found")
 
 
-def _occurrences(text: MarkedText, pattern: bytes, start: int, stop: int) -> NDArray[np.int64]:
-    """Where a pattern stands in a part of the text with all its bytes known."""
-    both = text.first_bytes
+def _parts_of(cell: bytes) -> list[tuple[int, int]]:
+    """Parts of a ticker's cell to look for: what is left out may be copied, and so unknown."""
+    count = len(cell)
+    # The first letter is often copied together with the newline before it.
+    parts = [(2, count), (1, count), (2, count - 1), (1, count - 1), (3, count), (1, count - 2)]
+    return [(first, last) for first, last in parts if last - first >= 3] or [(1, count)]
+
+
+def _occurrences(
+    text: MarkedText, cell: bytes, part: tuple[int, int], within: tuple[int, int]
+) -> NDArray[np.int64]:
+    """Where a cell may stand in a part of the text, if this part of it is known."""
+    first, last = part
+    start, stop = max(within[0], 0), max(within[1], 0)
     found = []
-    at = both.find(pattern, max(start, 0), stop)
+    at = text.first_bytes.find(cell[first:last], start, stop)
     while at >= 0:
-        found.append(at)
-        at = both.find(pattern, at + 1, stop)
+        found.append(at - first)
+        at = text.first_bytes.find(cell[first:last], at + 1, stop)
     offsets = np.array(found, np.int64)
-    for place in range(len(pattern)):
-        offsets = offsets[text.first[offsets + place] == text.second[offsets + place]]
+    offsets = offsets[(offsets >= 0) & (offsets + len(cell) <= len(text))]
+    for place, byte in enumerate(cell):
+        one, other = text.first[offsets + place], text.second[offsets + place]
+        inside = first <= place < last
+        offsets = offsets[
+            (one == other) & (one == byte) if inside else (one != other) | (one == byte)
+        ]
     return offsets
 
 
