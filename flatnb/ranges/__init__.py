@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .daily_bars import DailyBars
-    from .encoder_marks import EncoderMarks, encoder_marks
+    from .encoder import EncoderMarks, encoder_marks
     from .object_version import ObjectVersion
     from .search import RangedSearch, Request, SearchResult, TickerAnswer
     from .seek_index import ByteRange, RangePlan, SeekIndex, SeekIndexError
@@ -35,7 +35,7 @@ __all__ = [
 _HOMES = {
     "ByteRange": "seek_index",
     "DailyBars": "daily_bars",
-    "EncoderMarks": "encoder_marks",
+    "EncoderMarks": "encoder",
     "ObjectVersion": "object_version",
     "RangePlan": "seek_index",
     "RangedSearch": "search",
@@ -45,7 +45,7 @@ _HOMES = {
     "SeekIndexBuilder": "seek_index_builder",
     "SeekIndexError": "seek_index",
     "TickerAnswer": "search",
-    "encoder_marks": "encoder_marks",
+    "encoder_marks": "encoder",
 }
 
 

@@ -82,14 +82,10 @@ def encoder_marks(data: bytes, *, most_bytes: int = 1 << 20) -> EncoderMarks:
     fields = tuple(name for flag, name in names.items() if flags & flag)
     walk = _BlockWalk(data[:most_bytes], 8 * _header_size(data))
     walk.run()
-    return EncoderMarks(
-        int.from_bytes(data[4:8], "little"),
-        data[8],
-        data[9],
-        fields,
-        *walk.kinds,
-        walk.done_bits // 8,
-    )
+    stored, fixed, own = walk.kinds
+    modified = int.from_bytes(data[4:8], "little")
+    looked = walk.done_bits // 8
+    return EncoderMarks(modified, data[8], data[9], fields, stored, fixed, own, looked)
 
 
 def _header_size(data: bytes) -> int:
