@@ -168,7 +168,8 @@ class _BlockWalk:
                 return
             if symbol > _END_OF_BLOCK:
                 self._bit += _LENGTH_BITS[min(symbol - 257, 28)]
-                self._bit += _DISTANCE_BITS[min(self._symbol(distances), 29)]
+                distance = self._symbol(distances)
+                self._bit += _DISTANCE_BITS[min(distance, 29)]
 
 
 def _codes(widths: list[int]) -> Codes:
