@@ -61,7 +61,7 @@ class EncoderMarks:
 def encoder_marks(data: bytes, *, most_bytes: int = 1 << 20) -> EncoderMarks:
     """Read a file's gzip header and count the blocks at its beginning.
 
-    This takes a few seconds a megabyte.
+    This takes about a second a megabyte.
 
     Parameters
     ----------

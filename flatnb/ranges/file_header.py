@@ -8,7 +8,7 @@ from .inflate import InflateError
 HEADER_BYTES = 16_384
 """How many compressed bytes are looked at."""
 
-_DECIMALS = 6
+_NUMBERS = frozenset({"volume", "open", "close", "high", "low"})
 _FEWEST_ROWS, _MOST_ROWS = 50, 300
 
 
@@ -21,10 +21,11 @@ class FileHeader:
         The first line with its newline.
     columns
         Its columns.
-    six_decimals
-        The columns whose numbers all have six decimals there. Stock files write volumes and prices
-        so since 2026-02-23. That the rest of the file does as well is assumed: where it does not,
-        a contradiction is found, or the day's bar does not add up.
+    decimals
+        Columns whose numbers have all the same number of decimals there, and how many: stock files
+        write six in volumes and prices since 2026-02-23. That the rest of the file does as well is
+        assumed: where it does not, a contradiction is found, or the day's bar does not add up.
+        Columns without decimals are left out, as the first rows are of few tickers.
 
     Raises
     ------
@@ -47,9 +48,10 @@ class FileHeader:
             raise ValueError("the file's header is no text") from error
         rows = [row.split(b",") for row in text[end:].split(b"\n", _MOST_ROWS)[:-1]]
         whole = [row for row in rows if len(row) == len(self.columns)]
-        fixed = set()
-        if len(whole) == len(rows) >= _FEWEST_ROWS:
-            for place, column in enumerate(self.columns):
-                if all(row[place].find(b".") == len(row[place]) - _DECIMALS - 1 for row in rows):
-                    fixed.add(column)
-        self.six_decimals = frozenset(fixed - {"ticker"})
+        self.decimals: dict[str, int] = {}
+        if len(whole) != len(rows) or len(rows) < _FEWEST_ROWS:
+            return
+        for place, column in enumerate(self.columns):
+            counts = {len(row[place].partition(b".")[2]) for row in rows}
+            if len(counts) == 1 and column in _NUMBERS and (count := counts.pop()):
+                self.decimals[column] = count

@@ -6,7 +6,9 @@ states is a 64-bit number, so that one step for all states together is a few bit
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -16,6 +18,8 @@ from .alphabet import COMMA, DIGITS, DOT, NEWLINE, Alphabet, Sets
 
 _EXCHANGE_TIME = ZoneInfo("America/New_York")
 _MOST_STATES = 64
+# Volumes were whole numbers before that day in all 11,452 names, and in few of them after it.
+_FRACTIONS_SINCE = date(2026, 2, 23)
 _MINUTES_A_DAY = 1440
 _SECOND_DIGITS = 10
 _NANOSECOND_DIGITS = 9
@@ -52,8 +56,8 @@ class Grammar:
         The day, in exchange time.
     alphabet
         With the letters of the day's tickers.
-    six_decimals
-        Columns whose numbers all have six decimals (stock files since 2026-02-23).
+    decimals
+        Columns whose numbers all have so many decimals.
 
     Raises
     ------
@@ -66,7 +70,7 @@ class Grammar:
         columns: tuple[str, ...],
         day: date,
         alphabet: Alphabet,
-        six_decimals: frozenset[str] = frozenset(),
+        decimals: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         if set(columns) != COLUMNS or len(columns) != len(COLUMNS):
             raise ValueError(
@@ -82,15 +86,17 @@ class Grammar:
         self.minute_digits = np.stack(places, axis=1)
         bits = np.uint64(1) << self.minute_digits.astype(np.uint64)
         self.minute_digit_sets: Sets = np.bitwise_or.reduce(bits, axis=0)
-        self._fixed = six_decimals
+        self._decimals = dict(decimals)
+        if day < _FRACTIONS_SINCE:
+            self._decimals.setdefault("volume", 0)
         moves = self._moves()
         while len(moves.ends) > _MOST_STATES:
             # Any decimals is a wider rule than six decimals and takes fewer states.
-            self._fixed = self._fixed - {max(self._fixed)}
+            self._decimals.pop(max(self._decimals))
             moves = self._moves()
         self.states = np.uint64((1 << len(moves.ends)) - 1)
         self.shifts = sorted({shift for _, shift, _ in moves.steps})
-        self.longest_row = 116 if self._fixed else 96
+        self.longest_row = 116 if max(self._decimals.values(), default=0) > 4 else 96
         self._tabulate(moves)
 
     def _moves(self) -> _Moves:
@@ -108,8 +114,8 @@ class Grammar:
                 for _ in range(_NANOSECOND_DIGITS):
                     moves.one(1)
                 moves.one(end)
-            elif column in self._fixed:
-                moves.fixed(end)
+            elif column in self._decimals:
+                moves.fixed(self._decimals[column], end)
             else:
                 moves.number(end)
         return moves
@@ -178,10 +184,13 @@ class _Moves:
         self._state((1, DIGITS))
         self._state((0, DIGITS), (1, end))
 
-    def fixed(self, end: int) -> None:
-        """Digits and six decimals."""
+    def fixed(self, decimals: int, end: int) -> None:
+        """Digits and so many decimals; none means no point either."""
+        if not decimals:
+            self.many(DIGITS, end)
+            return
         self._state((1, DIGITS))
         self._state((0, DIGITS), (1, DOT))
-        for _ in range(6):
+        for _ in range(decimals):
             self.one(DIGITS)
         self.one(end)

@@ -189,9 +189,7 @@ class RangedSearch:
         replies = yield self._ask([first, *self._missing(groups)])
         header = FileHeader(replies[0])
         self._header = header.line
-        self._grammar = Grammar(
-            header.columns, self._day, self._tickers.alphabet, header.six_decimals
-        )
+        self._grammar = Grammar(header.columns, self._day, self._tickers.alphabet, header.decimals)
         self._proof = Proof(header.columns, self._day)
         replies = replies[1:]
         while True:
