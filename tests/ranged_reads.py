@@ -13,15 +13,16 @@ from flatnb.ranges import DailyBars, RangedSearch, SearchResult
 def search(packed: bytes, daily: bytes, day: date, tickers: Sequence[str]) -> SearchResult:
     """What a blocking driver gets."""
     steps = RangedSearch(day, DailyBars(daily), len(packed), tickers).steps()
-    wanted = next(steps)
+    replies: list[bytes] | None = None
     while True:
-        for part in wanted:
-            assert 0 <= part.start < part.stop <= len(packed)
         try:
-            wanted = steps.send([packed[part.start : part.stop] for part in wanted])
+            wanted = next(steps) if replies is None else steps.send(replies)
         except StopIteration as done:
             result: SearchResult = done.value
             return result
+        for part in wanted:
+            assert 0 <= part.start < part.stop <= len(packed)
+        replies = [packed[part.start : part.stop] for part in wanted]
 
 
 @dataclass

@@ -136,13 +136,13 @@ class RangedSearch:
     A blocking driver::
 
         steps = RangedSearch(day, daily, size_bytes, ["AAPL"]).steps()
-        wanted = next(steps)
-        while True:
-            try:
-                wanted = steps.send([fetch(part.start, part.stop) for part in wanted])
-            except StopIteration as done:
-                result = done.value
-                break
+        replies = None
+        try:
+            while True:
+                wanted = next(steps) if replies is None else steps.send(replies)
+                replies = [fetch(part.start, part.stop) for part in wanted]
+        except StopIteration as done:
+            result = done.value
     """
 
     def __init__(
