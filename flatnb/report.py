@@ -47,6 +47,11 @@ class DayOutcome:
         Rows in the frame, after the selection of symbols.
     etag
         The version of the file; empty if the day is not in the frame or the service sends none.
+    downloaded_bytes
+        Bytes of the file that were downloaded for it; 0 if it was cached.
+    source
+        Where the rows are from: ``"whole file"``, ``"cache"``, ``"ranges"``, or ``"ranges, proved
+        by the daily bar"``.
     """
 
     date: date
@@ -56,6 +61,8 @@ class DayOutcome:
     size_bytes: int = 0
     rows: int = 0
     etag: str = ""
+    downloaded_bytes: int = 0
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +91,10 @@ class LoadReport:
 
     @property
     def _size(self) -> str:
-        size = format_bytes(sum(day.size_bytes for day in self.days))
-        return f"{size}, {sum(day.rows for day in self.days):,} rows"
+        size_bytes = sum(day.size_bytes for day in self.days)
+        moved_bytes = sum(day.downloaded_bytes for day in self.days)
+        moved = f"{format_bytes(moved_bytes)} of {format_bytes(size_bytes)} downloaded"
+        return f"{moved}, {sum(day.rows for day in self.days):,} rows"
 
     def _repr_html_(self) -> str:
         groups = groupby(self.days, key=lambda day: (day.status, day.reason))

@@ -219,9 +219,7 @@ def two_runs(rng: random.Random, market: Market, at: int) -> Market:
     ticker, rows = market.blocks[at]
     style = market.style
     first, last = (style.midnight_s + 60 * m for m in (_REGULAR[0], _REGULAR[-1]))
-    regular = [
-        i for i, row in enumerate(rows) if first <= int(row["window_start"][:10]) <= last
-    ]
+    regular = [i for i, row in enumerate(rows) if first <= int(row["window_start"][:10]) <= last]
     cut = rng.choice(regular)
     blocks = list(market.blocks)
     blocks[at] = (ticker, rows[:cut])

@@ -43,6 +43,8 @@ class PlannedDay:
         yet, as a day's files are complete at about 11:00 in New York on the next day.
     size_bytes
         Size of the file in the bucket; 0 if there is none.
+    download_bytes
+        Bytes of it that would be downloaded: all, or ranges of a file that is cached in part.
     note
         What users have publicly reported of this file, or other remarks.
     """
@@ -51,6 +53,7 @@ class PlannedDay:
     key: str
     status: PlanStatus
     size_bytes: int
+    download_bytes: int = 0
     note: str = ""
 
 
@@ -86,8 +89,8 @@ class Plan:
 
     @property
     def bytes_to_download(self) -> int:
-        """Size of the files that are not cached."""
-        return sum(day.size_bytes for day in self.with_status("to download", "replaced"))
+        """Size of the files that are not cached, or of the ranges needed of them."""
+        return sum(day.download_bytes for day in self.days)
 
     @property
     def bytes_cached(self) -> int:
@@ -160,16 +163,19 @@ def make_plan(
         listed, cached = survey.listed.get(key), survey.cached.get(key)
         status: PlanStatus
         note = known_issue(request.data_type, day)
-        if cached is not None and (listed == cached or not needs_revalidation(day)):
-            status = "cached"
-            if listed is not None and listed != cached:
+        if cached is not None and (listed == cached.version or not needs_revalidation(day)):
+            status = "to download" if cached.missing_bytes else "cached"
+            if listed is not None and listed != cached.version:
                 note = f"{_NEWER}; {note}" if note else _NEWER
         elif listed is None:
             status = "missing" if is_published(day, now) else "late"
         else:
             status = "replaced" if cached is not None else "to download"
-        version = cached if status == "cached" else listed
-        return PlannedDay(day, key, status, version.size_bytes if version else 0, note)
+        is_cached = status == "cached" or (cached is not None and cached.missing_bytes > 0)
+        version = cached.version if cached is not None and is_cached else listed
+        size_bytes = version.size_bytes if version else 0
+        needed = cached.missing_bytes if cached is not None and is_cached else size_bytes
+        return PlannedDay(day, key, status, size_bytes, needed, note)
 
     days = tuple(planned(day, key) for day, key in survey.keys.items())
     columns = request.columns or tuple(request.data_type.columns) or ("ticker",)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ..context import ContextSpec
 from ..download.events import BytesReceived, DownloadFailed, DownloadFinished, Listener, SizeKnown
 from ..errors import AccessDeniedError, FlatnbError, ObjectNotFoundError
-from ..load.day_cache import SCHEMA_VERSION
+from ..load.cache_files import SCHEMA_VERSION
 from ..load.object_versions import VersionSurvey
 from ..load.progress import Progress
 from ..load.request import Request

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -14,22 +15,35 @@ from ..download.async_downloader import AsyncS3Downloader
 from ..download.core.transfer import ObjectVersion
 from ..download.events import CacheHit, Event
 from ..download.s3_catalog import S3Catalog
-from ..download.targets import SPILL_BYTES, SpillTarget, Target
-from ..errors import AccessDeniedError, ObjectNotFoundError, SchemaError, TransferError
+from ..download.targets import RangesTarget, SpillTarget, Target
+from ..errors import (
+    AccessDeniedError,
+    IntegrityError,
+    ObjectChangedError,
+    ObjectNotFoundError,
+    SchemaError,
+    TransferError,
+)
+from ..formatting import format_bytes
 from ..frames.interrupts import in_thread, retry_on_interrupt
 from ..frames.misdated import misdated_rows
 from ..frames.reader import empty_day, read_day, select
+from ..frames.selection import Selection
 from ..market.calendar import exchange_today
 from ..market.data_types import DataType
 from ..report import DayOutcome, LoadReport, Status
 from .cache_policy import CachePolicy
+from .day_cache import CachedDay
 from .object_versions import ObjectVersions
 from .progress import Progress
 from .request import Request
 from .result import LoadResult
+from .selected_rows import SelectedRows
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from ..ranges import ByteRange, SeekIndex
 
 DAYS_AT_ONCE = 8
 SMALL_DAYS_AT_ONCE = 64
@@ -102,12 +116,10 @@ class DayLoader:
             self.progress.files -= 1
             return LoadedDay(DayOutcome(day, key, "missing", reason))
         try:
-            if is_current and (cached := await in_thread(partial(self._read_cached, day, key))):
-                self._emit(CacheHit(self.catalog.bucket, key, cached.outcome.size_bytes))
+            if is_current and (cached := await self._load_cached(day, key)):
                 return cached
             if self.policy is not None and self.policy.offline:
-                reason = "not in the cache, and offline=True"
-                return LoadedDay(DayOutcome(day, key, "failed", reason))
+                return LoadedDay(DayOutcome(day, key, "failed", self._reason_offline(key)))
             return await self._fetch_locked(day, key)
         except ObjectNotFoundError as error:
             failed = "missing", error.reason
@@ -118,6 +130,85 @@ class DayLoader:
         except OSError as error:
             failed = "failed", f"no space for the file while it is read: {error}"
         return LoadedDay(DayOutcome(day, key, *failed))
+
+    async def _load_cached(self, day: date, key: str) -> LoadedDay | None:
+        """Load a day from the cache, and what it lacks by byte ranges; None if that fails."""
+        cached = self.versions.cached[key]
+        if cached.form == "index":
+            return await self._fetch_ranges(day, key, cached.version)
+        loaded = await in_thread(partial(self._read_cached, day, key, cached))
+        if loaded is None:
+            # Nothing is known of a damaged entry, so the next version is not "replaced".
+            del self.versions.cached[key]
+        else:
+            self._emit(CacheHit(self.catalog.bucket, key, loaded.outcome.size_bytes))
+        return loaded
+
+    def _reason_offline(self, key: str) -> str:
+        cached = self.versions.cached.get(key)
+        if cached is None:
+            return "not in the cache, and offline=True"
+        missing = format_bytes(cached.missing_bytes)
+        return f"cached for other symbols only ({missing} of it would be downloaded), offline=True"
+
+    async def _fetch_ranges(self, day: date, key: str, version: ObjectVersion) -> LoadedDay | None:
+        """Download what an indexed file lacks; None if the whole file has to be downloaded."""
+        assert self.policy is not None
+        assert self.request.selection is not None
+        if self.policy.offline:
+            return None
+        rows, selection = self._selected_rows(self.policy, key), self.request.selection
+        found = await in_thread(partial(rows.missing, selection))
+        if found is None:
+            return None
+        index, parts = found
+        read = partial(self._read_ranges, rows, index, parts)
+        try:
+            async with self._slots:
+                self.progress.files += 1
+                frame = await self.downloader.fetch_ranges(
+                    self.catalog.bucket,
+                    key,
+                    [(part.start, part.stop) for part in parts],
+                    version,
+                    retry_on_interrupt(read),
+                    listener=self.progress,
+                )
+        except (ObjectChangedError, IntegrityError, SchemaError):
+            return None  # the whole file tells what is wrong, or has the newer version
+        outcome = DayOutcome(
+            day,
+            key,
+            "loaded",
+            self._quality_note(frame, day),
+            version.size_bytes,
+            frame.height,
+            version.etag,
+            sum(part.size_bytes for part in parts),
+            "ranges",
+        )
+        return self._loaded(outcome, frame)
+
+    def _read_ranges(
+        self,
+        rows: SelectedRows,
+        index: SeekIndex,
+        parts: Sequence[ByteRange],
+        target: RangesTarget,
+    ) -> pl.DataFrame:
+        assert self.request.selection is not None
+        data = [target.read(part.start, part.stop) for part in parts]
+        frame = rows.from_ranges(index, parts, data, self.request.selection)
+        return select(frame, None, self.request.columns)
+
+    def _selected_rows(self, policy: CachePolicy, key: str) -> SelectedRows:
+        return SelectedRows(
+            policy.cache,
+            self.request.data_type,
+            self.catalog.bucket,
+            key,
+            self.downloader.max_decompressed_bytes,
+        )
 
     async def _fetch_locked(self, day: date, key: str) -> LoadedDay:
         """Download a day while no other process of this machine does."""
@@ -137,11 +228,12 @@ class DayLoader:
     def _read_from_other_process(self, day: date, key: str) -> LoadedDay | None:
         """Read what another process has put into the cache while this one waited."""
         assert self.policy is not None
-        version = self.policy.cache.version(key, self.request.data_type.fingerprint)
-        if version is None or version == self.versions.cached.get(key):
+        fingerprint = self.request.data_type.fingerprint
+        cached = self.policy.cache.find(key, fingerprint, self.request.selection)
+        if cached is None or cached.missing_bytes or cached == self.versions.cached.get(key):
             return None
-        self.versions.cached[key] = version
-        return self._read_cached(day, key)
+        self.versions.cached[key] = cached
+        return self._read_cached(day, key, cached)
 
     async def _fetch(self, day: date, key: str) -> LoadedDay:
         return await self.downloader.fetch(
@@ -162,24 +254,64 @@ class DayLoader:
             return None
         return self.policy.cache.folder
 
-    def _read_cached(self, day: date, key: str) -> LoadedDay | None:
+    def _read_cached(self, day: date, key: str, cached: CachedDay) -> LoadedDay | None:
         assert self.policy is not None
-        cache = self.policy.cache
-        frame = cache.read(key, self.request.selection, self.request.columns)
+        cache, selection, columns = (
+            self.policy.cache,
+            self.request.selection,
+            self.request.columns,
+        )
+        note = ""
+        if cached.form == "day":
+            frame = cache.read(key, selection, columns)
+            note = cache.note(key)
+        elif selection is None:
+            frame = self._convert_cached_file(day, key, cached.version)
+        else:
+            rows = self._selected_rows(self.policy, key)
+            if cached.form == "file":
+                found = rows.from_file(selection)
+                frame = None if found is None else found[0]
+            else:
+                frame = rows.stored(selection)
         if frame is None:
-            # Nothing is known of a damaged entry, so the next version is not "replaced".
-            del self.versions.cached[key]
             return None
-        version = self.versions.cached[key]
+        if cached.form != "day":
+            note = self._quality_note(frame, day)
+            frame = select(frame, None, columns)
         outcome = DayOutcome(
-            day, key, "cached", cache.note(key), version.size_bytes, frame.height, version.etag
+            day,
+            key,
+            "cached",
+            note,
+            cached.version.size_bytes,
+            frame.height,
+            cached.version.etag,
+            source="cache",
         )
         return self._loaded(outcome, frame)
+
+    def _convert_cached_file(
+        self, day: date, key: str, version: ObjectVersion
+    ) -> pl.DataFrame | None:
+        """Read a whole day of a cached compressed file, and cache it as Parquet instead."""
+        assert self.policy is not None
+        content = self.policy.cache.file(key)
+        if content is None:
+            return None
+        frame = read_day(
+            lambda: [content],
+            self.request.data_type,
+            key=key,
+            max_decompressed_bytes=self.downloader.max_decompressed_bytes,
+        )
+        self._store(self.policy, key, version, frame, self._quality_note(frame, day))
+        return frame
 
     def _read(
         self, day: date, key: str, target: Target, version: ObjectVersion | None
     ) -> LoadedDay:
-        request = self.request
+        request, policy = self.request, self.policy
         read = partial(
             read_day,
             target.chunks,
@@ -187,22 +319,57 @@ class DayLoader:
             key=key,
             max_decompressed_bytes=self.downloader.max_decompressed_bytes,
         )
-        if self.policy is None or version is None or target.size > SPILL_BYTES:
+        if policy is None or version is None:
             frame = read(selection=request.selection, columns=request.columns)
             note = self._quality_note(frame, day)
-        else:
+        elif request.selection is None:
             whole = read()
             note = self._quality_note(whole, day)
-            self._store(self.policy, key, version, whole, note)
-            frame = select(whole, request.selection, request.columns)
+            self._store(policy, key, version, whole, note)
+            frame = select(whole, None, request.columns)
+        else:
+            frame = self._read_selected(policy, key, target, version, request.selection)
+            note = self._quality_note(frame, day)
+            frame = select(frame, None, request.columns)
         size_bytes = target.size
         target.abort()  # frees the compressed bytes, which are not needed any more
         cached = self.versions.cached.get(key)
-        status: Status = "loaded" if cached in (None, version) else "replaced"
-        etag = version.etag if version is not None else ""
+        is_new = cached is None or cached.version == version
         return self._loaded(
-            DayOutcome(day, key, status, note, size_bytes, frame.height, etag), frame
+            DayOutcome(
+                day,
+                key,
+                "loaded" if is_new else "replaced",
+                note,
+                size_bytes,
+                frame.height,
+                version.etag if version is not None else "",
+                size_bytes,
+                "whole file",
+            ),
+            frame,
         )
+
+    def _read_selected(
+        self,
+        policy: CachePolicy,
+        key: str,
+        target: Target,
+        version: ObjectVersion,
+        selection: Selection,
+    ) -> pl.DataFrame:
+        """Read the selected rows, and cache them if the cache can be written."""
+        try:
+            return self._selected_rows(policy, key).from_download(target, version, selection)
+        except OSError as error:
+            self._note_cache_failure(policy, error)
+            return read_day(
+                target.chunks,
+                self.request.data_type,
+                key=key,
+                selection=selection,
+                max_decompressed_bytes=self.downloader.max_decompressed_bytes,
+            )
 
     def _quality_note(self, frame: pl.DataFrame, day: date) -> str:
         # Only the stock exchanges' days are known to begin and end in their time zone.
@@ -220,8 +387,11 @@ class DayLoader:
             columns = self.request.data_type.fingerprint
             policy.cache.store(key, version, frame, columns=columns, note=note)
         except OSError as error:
-            reason = error.strerror or type(error).__name__
-            self._notes[f"the cache in {policy.cache.folder} cannot be written ({reason})"] = None
+            self._note_cache_failure(policy, error)
+
+    def _note_cache_failure(self, policy: CachePolicy, error: OSError) -> None:
+        reason = error.strerror or type(error).__name__
+        self._notes[f"the cache in {policy.cache.folder} cannot be written ({reason})"] = None
 
     def _add_date_and_zone(self, day: date, frame: pl.DataFrame) -> pl.DataFrame:
         """Put the date first and the times into the wanted zone."""

@@ -16,6 +16,7 @@ from ..errors import TransferError
 from ..frames.interrupts import in_thread
 from ..market.calendar import exchange_today, trading_days
 from .cache_policy import CachePolicy
+from .day_cache import CachedDay
 from .request import Request
 
 REVALIDATION_WINDOW = timedelta(days=28)
@@ -36,12 +37,12 @@ class VersionSurvey:
     listed
         Key → version, of the files in the bucket.
     cached
-        Key → version, of the files in the cache.
+        Key → what the cache has, of the files that can be used for the request.
     """
 
     keys: Mapping[date, str]
     listed: Mapping[str, ObjectVersion]
-    cached: Mapping[str, ObjectVersion]
+    cached: Mapping[str, CachedDay]
 
 
 @dataclass
@@ -53,7 +54,7 @@ class ObjectVersions:
     only
         Restricts the request to these days; None: all of its range.
     listed, cached
-        Key → version, as far as it was looked up.
+        Key → version, and key → what is cached, as far as it was looked up.
     notes
         Messages to warn of.
     """
@@ -64,7 +65,7 @@ class ObjectVersions:
     request: Request
     only: Collection[date] | None = None
     listed: dict[str, ObjectVersion] = field(default_factory=dict)
-    cached: dict[str, ObjectVersion] = field(default_factory=dict)
+    cached: dict[str, CachedDay] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     _months: set[str] = field(default_factory=set)
 
@@ -122,7 +123,7 @@ class ObjectVersions:
         # Days that could not be compared are downloaded again.
         with contextlib.suppress(TransferError):
             await self._list(uncertain)
-        confirmed = {key for key in uncertain if self.listed.get(key) == self.cached[key]}
+        confirmed = {key for key in uncertain if self.listed.get(key) == self.cached[key].version}
         return set(self.cached) - uncertain | confirmed
 
     def needs_revalidation(self, day: date) -> bool:
@@ -138,9 +139,11 @@ class ObjectVersions:
             return
         cache, columns = self.policy.cache, self.request.data_type.fingerprint
 
-        def look_up() -> dict[str, ObjectVersion]:
-            found = ((key, cache.version(key, columns)) for key in keys)
-            return {key: version for key, version in found if version is not None}
+        selection = self.request.selection
+
+        def look_up() -> dict[str, CachedDay]:
+            found = ((key, cache.find(key, columns, selection)) for key in keys)
+            return {key: day for key, day in found if day is not None}
 
         self.cached = await in_thread(look_up)
 
