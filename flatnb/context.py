@@ -87,7 +87,7 @@ class ContextSpec:
         As `FlatSession` takes them.
     cache
         The folder of all caches; None: no cache.
-    revalidate, offline, max_decompressed_bytes
+    revalidate, offline, max_cache_bytes, max_decompressed_bytes
         As `FlatSession` takes them.
     """
 
@@ -101,6 +101,7 @@ class ContextSpec:
     cache: Path | None = None
     revalidate: Revalidate = "recent"
     offline: bool = False
+    max_cache_bytes: int | None = None
     max_decompressed_bytes: int | None = None
 
     def open(
@@ -145,7 +146,9 @@ class ContextSpec:
             credentials.source,
             downloader,
             S3Catalog(self.bucket, self.options_root),
-            CachePolicy.at(self._cache_folder(), self.revalidate, self.offline),
+            CachePolicy.at(
+                self._cache_folder(), self.revalidate, self.offline, self.max_cache_bytes
+            ),
             JobRunner(observer),
         )
 

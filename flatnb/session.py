@@ -67,14 +67,19 @@ class FlatSession:
         As `AsyncS3Downloader` takes them. ``max_concurrent`` is how many days are downloaded or
         read at once; None: 8, or 64 of daily bars, whose files are small.
     cache
-        Where to cache each day that was loaded, as Parquet: True for ``FLATNB_CACHE`` or the
-        user's cache folder, a path, or False for no cache.
+        Where to cache what was loaded: True for ``FLATNB_CACHE`` or the user's cache folder, a
+        path, or False for no cache. A load of all symbols stores the day as Parquet. A load of
+        some symbols stores their rows, and with them the compressed file (up to 32 MiB) or an
+        index of it, by which other symbols are read later without the whole file.
     revalidate
         Which cached days to compare with the bucket, one listing a month: ``"recent"``, those of
         the last four weeks; ``"always"``; or ``"never"``. A file that the vendor has replaced is
         downloaded again, and the report says so.
     offline
         Use the cache alone.
+    max_cache_bytes
+        When the cache grows larger, what was not used for the longest time is removed; None: no
+        limit.
 
     Raises
     ------
@@ -105,6 +110,7 @@ class FlatSession:
         cache: bool | str | os.PathLike[str] = True,
         revalidate: Revalidate = "recent",
         offline: bool = False,
+        max_cache_bytes: int | None = None,
         max_decompressed_bytes: int | None = None,
     ) -> None:
         credentials = find_credentials(access_key_id, secret_access_key, profile=profile)
@@ -119,6 +125,7 @@ class FlatSession:
             cache=cache_root(cache),
             revalidate=revalidate,
             offline=offline,
+            max_cache_bytes=max_cache_bytes,
             max_decompressed_bytes=max_decompressed_bytes,
         )
         self._panel = Panel(endpoint_url)

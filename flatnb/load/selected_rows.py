@@ -134,7 +134,8 @@ class SelectedRows:
             raise SchemaError("a row has a line break in a cell", key=self.key)
         frame = frame.with_columns(pl.Series(_OFFSET, offsets, dtype=pl.Int64))
         if (stored := self.cache.rows(self.key, None)) is not None and _OFFSET in stored.columns:
-            frame = pl.concat([stored, frame], how="diagonal_relaxed")
+            others = stored.filter(~pl.col("ticker").is_in(frame["ticker"].unique().to_list()))
+            frame = pl.concat([others, frame], how="diagonal_relaxed")
             frame = frame.sort(_OFFSET, maintain_order=True)
         covered = Selection(tuple(sorted(frame["ticker"].unique())))
         self._store(version, frame, covered)
