@@ -105,9 +105,8 @@ def tickers_of_real_shape(rng: random.Random, count: int) -> list[str]:
 def make_market(seed: int, *, tickers: int, style: Style) -> Market:
     """A market in order: every rule holds, and daily bars are what the minutes add up to."""
     rng = random.Random(seed)
-    blocks = []
-    for ticker in tickers_of_real_shape(rng, tickers):
-        blocks.append((ticker, _rows(rng, ticker, style)))
+    names = tickers_of_real_shape(rng, tickers)
+    blocks = [(ticker, _rows(rng, ticker, style)) for ticker in names]
     market = Market(style, blocks)
     for ticker, rows in list(market.blocks):
         bar = daily_bar(rows, style)
@@ -120,8 +119,7 @@ def _minutes(rng: random.Random) -> list[int]:
     busy = min(1.0, rng.lognormvariate(-1.6, 1.3))
     regular = [minute for minute in _REGULAR if rng.random() < busy]
     outside = [m for m in range(240, 1200) if m not in _REGULAR and rng.random() < busy**3 / 2]
-    minutes = sorted({*regular, *outside, rng.choice(_REGULAR)})
-    return minutes
+    return sorted({*regular, *outside, rng.choice(_REGULAR)})
 
 
 def _rows(rng: random.Random, ticker: str, style: Style) -> list[Row]:
@@ -219,9 +217,7 @@ def two_runs(rng: random.Random, market: Market, at: int) -> Market:
     ticker, rows = market.blocks[at]
     style = market.style
     first, last = (style.midnight_s + 60 * m for m in (_REGULAR[0], _REGULAR[-1]))
-    regular = [
-        i for i, row in enumerate(rows) if first <= int(row["window_start"][:10]) <= last
-    ]
+    regular = [i for i, row in enumerate(rows) if first <= int(row["window_start"][:10]) <= last]
     cut = rng.choice(regular)
     blocks = list(market.blocks)
     blocks[at] = (ticker, rows[:cut])
