@@ -69,8 +69,15 @@ class Market:
 
     def rows(self, ticker: str) -> bytes:
         """All rows of a ticker as the file has them, wherever they are."""
-        rows = [row for _, block in self.blocks for row in block if row["ticker"] == ticker]
-        return self._text(rows)
+        return self.all_rows().get(ticker, b"")
+
+    def all_rows(self) -> dict[str, bytes]:
+        """Ticker → all of its rows as the file has them."""
+        found: dict[str, list[Row]] = {}
+        for _, block in self.blocks:
+            for row in block:
+                found.setdefault(row["ticker"], []).append(row)
+        return {ticker: self._text(rows) for ticker, rows in found.items()}
 
     def minute_text(self) -> bytes:
         """The text of the minute file."""
