@@ -69,8 +69,15 @@ class Market:
 
     def rows(self, ticker: str) -> bytes:
         """All rows of a ticker as the file has them, wherever they are."""
-        rows = [row for _, block in self.blocks for row in block if row["ticker"] == ticker]
-        return self._text(rows)
+        return self.all_rows().get(ticker, b"")
+
+    def all_rows(self) -> dict[str, bytes]:
+        """Ticker → all of its rows as the file has them."""
+        found: dict[str, list[Row]] = {}
+        for _, block in self.blocks:
+            for row in block:
+                found.setdefault(row["ticker"], []).append(row)
+        return {ticker: self._text(rows) for ticker, rows in found.items()}
 
     def minute_text(self) -> bytes:
         """The text of the minute file."""
@@ -105,9 +112,8 @@ def tickers_of_real_shape(rng: random.Random, count: int) -> list[str]:
 def make_market(seed: int, *, tickers: int, style: Style) -> Market:
     """A market in order: every rule holds, and daily bars are what the minutes add up to."""
     rng = random.Random(seed)
-    blocks = []
-    for ticker in tickers_of_real_shape(rng, tickers):
-        blocks.append((ticker, _rows(rng, ticker, style)))
+    names = tickers_of_real_shape(rng, tickers)
+    blocks = [(ticker, _rows(rng, ticker, style)) for ticker in names]
     market = Market(style, blocks)
     for ticker, rows in list(market.blocks):
         bar = daily_bar(rows, style)
@@ -120,8 +126,7 @@ def _minutes(rng: random.Random) -> list[int]:
     busy = min(1.0, rng.lognormvariate(-1.6, 1.3))
     regular = [minute for minute in _REGULAR if rng.random() < busy]
     outside = [m for m in range(240, 1200) if m not in _REGULAR and rng.random() < busy**3 / 2]
-    minutes = sorted({*regular, *outside, rng.choice(_REGULAR)})
-    return minutes
+    return sorted({*regular, *outside, rng.choice(_REGULAR)})
 
 
 def _rows(rng: random.Random, ticker: str, style: Style) -> list[Row]:
