@@ -50,8 +50,9 @@ class DayOutcome:
     downloaded_bytes
         Bytes of the file that were downloaded for it; 0 if it was cached.
     source
-        Where the rows are from: ``"whole file"``, ``"cache"``, ``"ranges"``, or ``"ranges, proved
-        by the daily bar"``.
+        Where the rows are from: ``"whole file"``, ``"cache"``, ``"ranges"`` (verified by an
+        index), ``"ranges, proved by the daily bar"``, or ``"ranges, regular hours proved by the
+        daily bar"``, where that bar covers only the regular hours.
     """
 
     date: date

@@ -21,6 +21,7 @@ from .lake.writer import LakeWriter
 from .lazy.scanner import Scanner
 from .load.cache_policy import Revalidate
 from .load.day_cache import DayCache, cache_root
+from .load.proved_ranges import Ranges
 from .load.request import Between, LoadOptions, with_load_options
 from .loader import Loader
 from .market.calendar import DateLike
@@ -80,6 +81,11 @@ class FlatSession:
     max_cache_bytes
         When the cache grows larger, what was not used for the longest time is removed; None: no
         limit.
+    ranges
+        ``"proved"``: load stock minutes of up to 30 symbols by byte ranges, proved to be complete
+        by the bars of the same day's daily file; days that cannot be proved are loaded whole. It
+        has been proved on synthetic files only: check it with ``flatnb doctor --ranges DAY``.
+        ``"never"``: load whole files.
 
     Raises
     ------
@@ -111,6 +117,7 @@ class FlatSession:
         revalidate: Revalidate = "recent",
         offline: bool = False,
         max_cache_bytes: int | None = None,
+        ranges: Ranges = "never",
         max_decompressed_bytes: int | None = None,
     ) -> None:
         credentials = find_credentials(access_key_id, secret_access_key, profile=profile)
@@ -126,6 +133,7 @@ class FlatSession:
             revalidate=revalidate,
             offline=offline,
             max_cache_bytes=max_cache_bytes,
+            ranges=ranges,
             max_decompressed_bytes=max_decompressed_bytes,
         )
         self._panel = Panel(endpoint_url)

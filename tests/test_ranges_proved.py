@@ -16,7 +16,7 @@ from flatnb.ranges import DailyBars, RangedSearch, encoder_marks
 from flatnb.ranges import search as search_module
 from flatnb.ranges import stretch as stretch_module
 from flatnb.ranges.daily_bars import Bar
-from flatnb.ranges.proof import Proof
+from flatnb.ranges.proof import Proof, ProofError
 from flatnb.ranges.search import MOST_REQUESTS
 from tests.gzip_encoders import BUILT_IN, ENCODERS, SLOW
 from tests.minute_files import COLUMNS, DISORDERS, STYLES, Market, Style, make_market
@@ -260,14 +260,16 @@ def test_the_proof_knows_both_kinds_of_bars() -> None:
     rows = b"".join(ROW % second for second in times)
     proof = Proof(COLUMNS, style.day)
 
-    def refusal(count: int, volume: int) -> str | None:
-        return proof.refusal(rows, Bar(Decimal(volume), Decimal("1.7"), Decimal("1.4"), count))
+    def hours(count: int, volume: int, high: str = "1.7") -> str:
+        return proof.hours(rows, Bar(Decimal(volume), Decimal(high), Decimal("1.4"), count))
 
-    assert refusal(9, 300) is None
-    assert refusal(3, 100) is None  # 10:00 alone is regular: 13:20 is not
-    assert refusal(6, 200) is not None
-    assert refusal(9, 100) is not None
-    assert proof.refusal(b"A,1\n", Bar(Decimal(1), Decimal(1), Decimal(1), 1)) is not None
+    assert hours(9, 300) == "all"
+    assert hours(3, 100) == "regular"  # 10:00 alone is regular: 13:20 is not
+    for wrong in ((6, 200, "1.7"), (9, 100, "1.7"), (9, 300, "1.8"), (3, 100, "1.8")):
+        with pytest.raises(ProofError):
+            hours(*wrong)
+    with pytest.raises(ProofError, match="invalid number"):
+        proof.hours(b"A,1\n", Bar(Decimal(1), Decimal(1), Decimal(1), 1))
 
 
 def test_daily_bars_that_are_odd_are_no_proof() -> None:

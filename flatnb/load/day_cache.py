@@ -144,8 +144,9 @@ class DayCache:
         """
         if version := self.version(key, columns):
             return CachedDay(version, "day")
-        if selection is not None and (version := self._rows_version(key, columns, selection)):
-            return CachedDay(version, "rows")
+        rows_version = self.rows_version(key, columns)
+        if rows_version and selection and self.covered(key, columns).covers(selection):
+            return CachedDay(rows_version, "rows")
         file = content_metadata(self._path(key, "file"))
         if version := version_in(file, key, FILE_COLUMNS):
             return CachedDay(version, "file")
@@ -305,9 +306,8 @@ class DayCache:
         symbols, roots = json.loads(metadata.get("flatnb.covered", "[[], []]"))
         return Selection(tuple(symbols), tuple(roots))
 
-    def _rows_version(self, key: str, columns: str, selection: Selection) -> ObjectVersion | None:
-        if not self.covered(key, columns).covers(selection):
-            return None
+    def rows_version(self, key: str, columns: str) -> ObjectVersion | None:
+        """The version of the file that rows are stored of; None if there are none."""
         return version_in(rows_metadata(self._path(key, "rows")), key, columns)
 
     def missing_ranges(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ..download.async_downloader import AsyncS3Downloader
 from ..download.core.transfer import ObjectVersion
-from ..download.events import CacheHit, Event
+from ..download.events import CacheHit, DownloadStarted, Event
 from ..download.s3_catalog import S3Catalog
 from ..download.targets import RangesTarget, SpillTarget, Target
 from ..errors import (
@@ -36,6 +36,7 @@ from .cache_policy import CachePolicy
 from .day_cache import CachedDay
 from .object_versions import ObjectVersions
 from .progress import Progress
+from .proved_ranges import ProvedRangesReader, ProvedRows, RangedReads
 from .request import Request
 from .result import LoadResult
 from .selected_rows import SelectedRows
@@ -75,6 +76,7 @@ class DayLoader:
     request: Request
     versions: ObjectVersions
     progress: Progress
+    ranged_reads: RangedReads
     max_concurrent: int | None = None
     _slots: asyncio.Semaphore = field(init=False)
     _notes: dict[str, None] = field(default_factory=dict)
@@ -95,6 +97,8 @@ class DayLoader:
         keys = await self.versions.keys()
         current = await self.versions.current(keys)
         self.progress.files = len(keys) - len(current)
+        if self.ranged_reads.fits(self.request):
+            await self.versions.list_versions(set(keys.values()) - current)
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
@@ -215,7 +219,7 @@ class DayLoader:
         # Not the lock first: a lock is an open file, and there may be thousands of days.
         async with self._slots, contextlib.AsyncExitStack() as stack:
             if self.policy is None:
-                return await self._fetch(day, key)
+                return await self._fetch_proved(day, key) or await self._fetch(day, key)
             exclusive = self.policy.cache.exclusive(key, self.downloader.timeout)
             waited = await stack.enter_async_context(exclusive)
             read = partial(self._read_from_other_process, day, key)
@@ -223,7 +227,64 @@ class DayLoader:
                 self.progress.files -= 1
                 self._emit(CacheHit(self.catalog.bucket, key, cached.outcome.size_bytes))
                 return cached
-            return await self._fetch(day, key)
+            return await self._fetch_proved(day, key) or await self._fetch(day, key)
+
+    async def _fetch_proved(self, day: date, key: str) -> LoadedDay | None:
+        """Load a day by proved ranges; None if the whole file has to be downloaded."""
+        if not self.ranged_reads.fits(self.request):
+            return None
+        version = self.versions.listed.get(key)
+        if version is None:
+            return None
+        cache = self.policy.cache if self.policy is not None else None
+        reader = ProvedRangesReader(
+            self.downloader, self.catalog, cache, self.ranged_reads, self._count_ranges
+        )
+        assert self.request.selection is not None
+        proved = await reader.read(day, key, version, self.request.selection.symbols)
+        if self.ranged_reads.note:
+            self._notes[self.ranged_reads.note] = None
+        if proved is None:
+            return None
+        try:
+            frame = await in_thread(partial(self._read_proved, key, proved))
+        except SchemaError:
+            return None  # the whole file gives the line of the error
+        outcome = DayOutcome(
+            day,
+            key,
+            "loaded",
+            self._quality_note(frame, day),
+            version.size_bytes,
+            frame.height,
+            version.etag,
+            proved.downloaded_bytes,
+            proved.source,
+        )
+        return self._loaded(outcome, frame)
+
+    def _read_proved(self, key: str, proved: ProvedRows) -> pl.DataFrame:
+        selection = self.request.selection
+        assert selection is not None
+        frame = None
+        if self.policy is not None:
+            try:
+                frame = self._selected_rows(self.policy, key).from_proof(proved, selection)
+            except OSError as error:
+                self._note_cache_failure(self.policy, error)
+        if frame is None:
+            frame = read_day(
+                lambda: [proved.header, *proved.rows],
+                self.request.data_type,
+                key=key.removesuffix(".gz"),
+            )
+        return select(frame, None, self.request.columns)
+
+    def _count_ranges(self, event: Event) -> None:
+        # A day takes several downloads: its daily file, and one for each step of the search.
+        if isinstance(event, DownloadStarted):
+            self.progress.files += 1
+        self.progress(event)
 
     def _read_from_other_process(self, day: date, key: str) -> LoadedDay | None:
         """Read what another process has put into the cache while this one waited."""

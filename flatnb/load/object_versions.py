@@ -121,10 +121,14 @@ class ObjectVersions:
             key for day, key in keys.items() if key in self.cached and self.needs_revalidation(day)
         }
         # Days that could not be compared are downloaded again.
-        with contextlib.suppress(TransferError):
-            await self._list(uncertain)
+        await self.list_versions(uncertain)
         confirmed = {key for key in uncertain if self.listed.get(key) == self.cached[key].version}
         return set(self.cached) - uncertain | confirmed
+
+    async def list_versions(self, keys: Iterable[str]) -> None:
+        """Look up the versions of files in the bucket, as far as they can be listed."""
+        with contextlib.suppress(TransferError):
+            await self._list(keys)
 
     def needs_revalidation(self, day: date) -> bool:
         """Whether a load compares a cached day with the bucket."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from ..ranges import ByteRange, SeekIndex
+    from .proved_ranges import ProvedRows
 
 MAX_INDEXED_TICKERS = 300
 """More tickers are searched for in the text: decoding all their ranges would cost more."""
@@ -140,6 +141,33 @@ class SelectedRows:
         covered = Selection(tuple(sorted(frame["ticker"].unique())))
         self._store(version, frame, covered)
         return selection.apply(frame).drop(_OFFSET)
+
+    def from_proof(self, proved: ProvedRows, selection: Selection) -> pl.DataFrame:
+        """The rows that ranged reads proved; cached with those of other tickers.
+
+        Raises
+        ------
+        SchemaError
+            If the rows are not what the data type says.
+        OSError
+            If the cache cannot be written.
+        """
+        import polars as pl
+
+        frame = self._read_text(proved.header, proved.rows)
+        fingerprint = self.data_type.fingerprint
+        covered = self.cache.covered(self.key, fingerprint)
+        stored = self.cache.rows(self.key, None)
+        is_same = self.cache.rows_version(self.key, fingerprint) == proved.version
+        if stored is not None and is_same and _OFFSET not in stored.columns:
+            others = stored.filter(~pl.col("ticker").is_in(selection.symbols))
+            both = pl.concat([others, frame], how="diagonal_relaxed")
+            self._store(
+                proved.version, both.sort("ticker", maintain_order=True), covered.union(selection)
+            )
+        else:
+            self._store(proved.version, frame, selection)
+        return frame
 
     def stored(self, selection: Selection) -> pl.DataFrame | None:
         """The cached rows of a selection that they cover; None if they are damaged."""

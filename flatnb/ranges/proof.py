@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from ..market.calendar import is_trading_day, session_close, session_open
@@ -13,11 +14,15 @@ _EXCHANGE_TIME = ZoneInfo("America/New_York")
 _NS = 10**9
 
 
+ProvedHours = Literal["all", "regular"]
+"""Whether the counts of all hours add up, or only those of the regular session."""
+
+
 class Proof:
     """Compares rows with bars.
 
-    A bar is of all hours, or of the regular ones: which, no file says, so both are tried, and all
-    four figures must agree in one of them.
+    Which hours a bar covers is stated nowhere. If the transactions and the volume of all hours add
+    up, the rows are complete. If only those of the regular hours do, the rows of those are.
 
     Parameters
     ----------
@@ -37,8 +42,8 @@ class Proof:
             )
             self._regular = opens, closes
 
-    def refusal(self, rows: bytes, bar: Bar) -> str | None:
-        """Why the rows cannot be all of the ticker's rows, or None if they add up.
+    def hours(self, rows: bytes, bar: Bar) -> ProvedHours:
+        """For which hours the bar proves that these are all rows of the ticker.
 
         Parameters
         ----------
@@ -46,20 +51,29 @@ class Proof:
             Whole rows, without the header.
         bar
             The ticker's bar of the same day.
+
+        Raises
+        ------
+        ProofError
+            If the rows do not add up to the bar.
         """
         cells = [row.split(",") for row in rows.decode("utf-8").splitlines()]
         try:
             minutes = [self._minute(row) for row in cells]
         except (InvalidOperation, ValueError, IndexError):
-            return "a row has an odd number"
-        reason = _difference([figures for _, figures in minutes], bar)
-        if reason is None or self._regular is None:
-            return reason
-        first, after = self._regular
+            raise ProofError("a row has an invalid number") from None
+        everything = [figures for _, figures in minutes]
+        first, after = self._regular or (0, 0)
         regular = [figures for start, figures in minutes if first <= start < after]
-        if _difference(regular, bar) is None:
-            return None
-        return f"the minutes do not add up to the day's bar ({reason})"
+        # The tape's rules let trades outside the regular hours count for the volume of a day, but
+        # not for its high and low.
+        prices = _price_difference(everything, bar) and _price_difference(regular, bar)
+        counts = _count_difference(everything, bar)
+        if counts is None and prices is None:
+            return "all"
+        if not (_count_difference(regular, bar) or _price_difference(regular, bar)):
+            return "regular"
+        raise ProofError(f"the minutes do not add up to the day's bar ({counts or prices})")
 
     def _minute(self, row: list[str]) -> tuple[int, Bar]:
         place = self._place
@@ -72,17 +86,25 @@ class Proof:
         return int(row[place["window_start"]]), figures
 
 
-def _difference(minutes: list[Bar], bar: Bar) -> str | None:
-    """The first figure that is another than the bar's."""
+class ProofError(ValueError):
+    """Rows do not add up to their bar."""
+
+
+def _count_difference(minutes: list[Bar], bar: Bar) -> str | None:
+    """The first count that differs from the bar's."""
+    transactions = sum(minute.transactions for minute in minutes)
+    volume = sum(minute.volume for minute in minutes)
+    if transactions != bar.transactions:
+        return f"transactions {transactions} for {bar.transactions}"
+    return f"volume {volume} for {bar.volume}" if volume != bar.volume else None
+
+
+def _price_difference(minutes: list[Bar], bar: Bar) -> str | None:
+    """The first price that differs from the bar's."""
     if not minutes:
-        return "there are none"
-    sums = {
-        "transactions": (sum(minute.transactions for minute in minutes), bar.transactions),
-        "volume": (sum(minute.volume for minute in minutes), bar.volume),
-        "high": (max(minute.high for minute in minutes), bar.high),
-        "low": (min(minute.low for minute in minutes), bar.low),
-    }
-    for name, (found, expected) in sums.items():
-        if found != expected:
-            return f"{name} {found} for {expected}"
-    return None
+        return "there are no minutes"
+    high = max(minute.high for minute in minutes)
+    low = min(minute.low for minute in minutes)
+    if high != bar.high:
+        return f"high {high} for {bar.high}"
+    return f"low {low} for {bar.low}" if low != bar.low else None

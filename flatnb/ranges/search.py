@@ -15,7 +15,7 @@ from .daily_bars import DailyBars
 from .file_header import HEADER_BYTES, FileHeader
 from .grammar import Grammar
 from .places import Places
-from .proof import Proof
+from .proof import Proof, ProofError, ProvedHours
 from .stretch import Elsewhere, Found, NoBlockStartError, Stretch, Unclear
 from .ticker_list import TickerList
 
@@ -51,11 +51,15 @@ class TickerAnswer:
         All of its rows, byte for byte, without the header; proved by the day's bar. None: refused.
     refusal
         Why there are none. Read the whole file then.
+    proved_hours
+        The hours for which the bar proves that the rows are complete. Where only the regular
+        hours add up, rows of other hours may be missing if they stand in a second place.
     """
 
     ticker: str
     rows: bytes | None
     refusal: str | None = None
+    proved_hours: ProvedHours = "all"
 
 
 @dataclass(frozen=True)
@@ -300,11 +304,15 @@ class RangedSearch:
     def _accept(self, ticker: str, rows: bytes) -> None:
         """Take the rows if the day's bar proves them."""
         bar = self._daily.bar(ticker)
-        reason = "it has no daily bar" if bar is None else self._proof.refusal(rows, bar)
-        if reason is None:
-            self._answers[ticker] = TickerAnswer(ticker, rows)
+        if bar is None:
+            self._refuse(ticker, "it has no daily bar")
+            return
+        try:
+            hours = self._proof.hours(rows, bar)
+        except ProofError as error:
+            self._refuse(ticker, str(error))
         else:
-            self._refuse(ticker, reason)
+            self._answers[ticker] = TickerAnswer(ticker, rows, proved_hours=hours)
 
     def _refuse(self, ticker: str, reason: str) -> None:
         self._answers.setdefault(ticker, TickerAnswer(ticker, None, reason))
