@@ -158,8 +158,10 @@ def test_rows_in_any_order_and_of_any_length(
 @pytest.mark.parametrize("text", [HEADER, HEADER[:-1], b""])
 def test_files_without_rows(text: bytes) -> None:
     """A header alone has no tickers; an empty text has no header, so tickers are unknown."""
-    got, index = build(zlib.compress(text, 6, 31))
+    packed = zlib.compress(text, 6, 31)
+    got, index = build(packed)
     assert got == text
+    assert index.decode(index.whole(), packed) == text
     if text:
         assert index.tickers == ()
         assert index.ranges_for(["A"]).absent == ("A",)

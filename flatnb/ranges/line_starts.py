@@ -82,7 +82,7 @@ def first_cells(text: NDArray[np.uint8], starts: Offsets) -> Words:
         columns.append(values)
         open_ = (zeros == 0) if open_ is None else open_ & (zeros == 0)
         if not open_.any():
-            return np.stack(columns, 1)
+            return values[:, None] if not word else np.stack(columns, 1)
     raise NoFirstCellError(f"a line has no comma in its first {CELL_BYTES} bytes")
 
 

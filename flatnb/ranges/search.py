@@ -15,7 +15,7 @@ from .daily_bars import DailyBars
 from .file_header import HEADER_BYTES, FileHeader
 from .grammar import Grammar
 from .places import Places
-from .proof import Proof, ProofError, ProvedHours
+from .proof import Proof, ProvedHours
 from .stretch import Elsewhere, Found, NoBlockStartError, Stretch, Unclear
 from .ticker_list import TickerList
 
@@ -174,16 +174,16 @@ class RangedSearch:
         SearchResult
             Rows or a refusal for each ticker.
         """
-        try:
-            yield from self._search()
-        except ValueError as error:
-            for ticker in self._asked:
-                self._refuse(ticker, str(error))
+        yield from self._search()
         answers = {ticker: self._answers[ticker] for ticker in self._asked}
         return SearchResult(self._header, answers, self._requests, self._bytes)
 
     def _search(self) -> Generator[list[Request], list[bytes], None]:
-        self._tickers = TickerList(self._daily.tickers)
+        try:
+            self._tickers = TickerList(self._daily.tickers)
+        except ValueError as error:
+            self._refuse_all(str(error))
+            return
         self._places = Places(self._daily.counts_of(self._tickers.tickers), self._size)
         pending = self._wanted()
         if not pending:
@@ -191,17 +191,21 @@ class RangedSearch:
         first = Request(0, min(HEADER_BYTES, self._size))
         groups = _grouped(pending)
         replies = yield self._ask([first, *self._missing(groups)])
-        header = FileHeader(replies[0])
+        try:
+            self._read_header(replies[0])
+        except ValueError as error:
+            self._refuse_all(str(error))
+            return
+        replies = replies[1:]
+        while pending := self._look_at(groups, replies):
+            groups = _grouped(pending)
+            replies = yield self._ask(self._missing(groups))
+
+    def _read_header(self, data: bytes) -> None:
+        header = FileHeader(data)
         self._header = header.line
         self._grammar = Grammar(header.columns, self._day, self._tickers.alphabet, header.decimals)
         self._proof = Proof(header.columns, self._day)
-        replies = replies[1:]
-        while True:
-            pending = self._look_at(groups, replies)
-            if not pending:
-                return
-            groups = _grouped(pending)
-            replies = yield self._ask(self._missing(groups))
 
     def _wanted(self) -> list[_Wanted]:
         found = []
@@ -303,16 +307,20 @@ class RangedSearch:
 
     def _accept(self, ticker: str, rows: bytes) -> None:
         """Take the rows if the day's bar proves them."""
-        bar = self._daily.bar(ticker)
-        if bar is None:
-            self._refuse(ticker, "it has no daily bar")
-            return
         try:
+            bar = self._daily.bar(ticker)
+            if bar is None:
+                self._refuse(ticker, "it has no daily bar")
+                return
             hours = self._proof.hours(rows, bar)
-        except ProofError as error:
+        except ValueError as error:
             self._refuse(ticker, str(error))
         else:
             self._answers[ticker] = TickerAnswer(ticker, rows, proved_hours=hours)
+
+    def _refuse_all(self, reason: str) -> None:
+        for ticker in self._asked:
+            self._refuse(ticker, reason)
 
     def _refuse(self, ticker: str, reason: str) -> None:
         self._answers.setdefault(ticker, TickerAnswer(ticker, None, reason))

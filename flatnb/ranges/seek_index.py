@@ -264,6 +264,8 @@ class SeekIndex:
         at = int(self.points.texts[part.point])
         section = int(np.searchsorted(self.sections.text_ends, at, side="right"))
         last = int(np.searchsorted(self.sections.text_ends, part.spans[-1][1], side="left"))
+        if section > last:  # no text is wanted
+            return
         held: list[bytes] = []
         held_bytes = 0
         for block in self._blocks(part.point, chunks):

@@ -13,7 +13,7 @@ from .packing import Reader, Writer
 _TICKER_COLUMN = b"ticker"
 _LONGEST_LINE = 65536
 # What is compared together stays in the CPU's cache.
-_PIECE_BYTES = 256 * 1024
+_PIECE_BYTES = 512 * 1024
 
 
 class TickerRuns:
