@@ -493,6 +493,8 @@ class FlatSession:
 
         Raises
         ------
+        ValueError
+            If this session has used no file yet, or ``path`` is not a path of this machine.
         OSError
             If it cannot be written.
         """
@@ -509,7 +511,7 @@ class FlatSession:
         Raises
         ------
         ValueError
-            If the file is not a lock file, or of another bucket.
+            If the file is not a lock file, locks nothing, or is of another bucket.
         OSError
             If it cannot be read.
         TransferError

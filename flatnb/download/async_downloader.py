@@ -224,9 +224,7 @@ class AsyncS3Downloader(Downloader):
         """
         return keys_of(await self.list_summaries(bucket, prefix, max_keys), max_keys)
 
-    async def list_summaries(
-        self, bucket: str, prefix: str, max_keys: int = 1000
-    ) -> ObjectListing:
+    async def list_summaries(self, bucket: str, prefix: str, max_keys: int = 1000) -> ObjectListing:
         """As `list_objects`, with size, ETag and time of modification of each object.
 
         It does not warn: the list's ``is_cut`` tells whether there are more.

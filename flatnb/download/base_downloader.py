@@ -109,9 +109,7 @@ class Downloader:
         finish = partial(_into_bytes_io, key, decompress, self.max_decompressed_bytes)
         return download(self._context, *validate_name(bucket, key), MemoryTarget(), finish)
 
-    def _to_file(
-        self, bucket: str, key: str, path: LocalPath, decompress: bool
-    ) -> Operation[None]:
+    def _to_file(self, bucket: str, key: str, path: LocalPath, decompress: bool) -> Operation[None]:
         bucket, key = validate_name(bucket, key)
         file = local_path(path, "local_path")
         file.parent.mkdir(parents=True, exist_ok=True)

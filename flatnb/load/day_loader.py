@@ -15,10 +15,17 @@ from ..download.core.transfer import ObjectVersion
 from ..download.events import CacheHit, Event
 from ..download.s3_catalog import S3Catalog
 from ..download.targets import SPILL_BYTES, SpillTarget, Target
-from ..errors import AccessDeniedError, ObjectNotFoundError, SchemaError, TransferError
+from ..errors import (
+    AccessDeniedError,
+    BucketNotFoundError,
+    ObjectNotFoundError,
+    SchemaError,
+    TransferError,
+)
 from ..frames.interrupts import in_thread, retry_on_interrupt
 from ..frames.misdated import misdated_rows
 from ..frames.reader import empty_day, read_day, select
+from ..frames.wanted_columns import WantedColumns
 from ..market.calendar import exchange_today
 from ..market.data_types import DataType
 from ..report import DayOutcome, LoadReport, Status
@@ -63,10 +70,12 @@ class DayLoader:
     progress: Progress
     max_concurrent: int | None = None
     _slots: asyncio.Semaphore = field(init=False)
+    _columns: WantedColumns = field(init=False)
     _notes: dict[str, None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._slots = asyncio.Semaphore(days_at_once(self.request.data_type, self.max_concurrent))
+        self._columns = WantedColumns(self.request.data_type, self.request.columns)
 
     async def load(self) -> LoadResult:
         """Load all days, many at once.
@@ -74,9 +83,10 @@ class DayLoader:
         Raises
         ------
         TransferError
-            If a listing that is needed to find the days could not be loaded.
+            If a listing that is needed to find the days could not be loaded, or there is no such
+            bucket.
         ValueError
-            If ``columns`` names one that the files do not have.
+            If ``columns`` names one that no file of these days has.
         """
         keys = await self.versions.keys()
         current = await self.versions.current(keys)
@@ -88,10 +98,12 @@ class DayLoader:
                     for day, key in keys.items()
                 ]
         except BaseExceptionGroup as errors:
-            # What is no day's own failure, such as a wrong column, is the same for all days.
+            # What is no day's own failure, such as a wrong bucket, is the same for all days.
             raise errors.exceptions[0] from None
         days = [task.result() for task in tasks]
         report = LoadReport(self.request.data_type.name, tuple(day.outcome for day in days))
+        if not report.with_status("forbidden", "failed"):  # one of these may have the column
+            self._columns.check()
         frames = [day.frame for day in days if day.frame is not None]
         notes = (*self.versions.notes, *self._notes)
         return LoadResult(self._concatenate(frames), report, notes)
@@ -109,14 +121,18 @@ class DayLoader:
                 reason = "not in the cache, and offline=True"
                 return LoadedDay(DayOutcome(day, key, "failed", reason))
             return await self._fetch_locked(day, key)
+        except BucketNotFoundError:
+            raise
         except ObjectNotFoundError as error:
             failed = "missing", error.reason
         except AccessDeniedError as error:
             failed = "forbidden", f"{error.reason} – {error.remedy}"
-        except (TransferError, SchemaError) as error:
+        except TransferError as error:
+            failed = "failed", f"{type(error).__name__}: {error.reason} – {error.remedy}"
+        except SchemaError as error:
             failed = "failed", f"{type(error).__name__}: {error.reason}"
         except OSError as error:
-            failed = "failed", f"no space for the file while it is read: {error}"
+            failed = "failed", _reason_of(error)
         return LoadedDay(DayOutcome(day, key, *failed))
 
     async def _fetch_locked(self, day: date, key: str) -> LoadedDay:
@@ -165,7 +181,7 @@ class DayLoader:
     def _read_cached(self, day: date, key: str) -> LoadedDay | None:
         assert self.policy is not None
         cache = self.policy.cache
-        frame = cache.read(key, self.request.selection, self.request.columns)
+        frame = self._columns.read(partial(cache.read, key, self.request.selection))
         if frame is None:
             # Nothing is known of a damaged entry, so the next version is not "replaced".
             del self.versions.cached[key]
@@ -174,7 +190,7 @@ class DayLoader:
         outcome = DayOutcome(
             day, key, "cached", cache.note(key), version.size_bytes, frame.height, version.etag
         )
-        return self._loaded(outcome, frame)
+        return self._loaded(outcome, self._columns.complete(frame))
 
     def _read(
         self, day: date, key: str, target: Target, version: ObjectVersion | None
@@ -188,20 +204,23 @@ class DayLoader:
             max_decompressed_bytes=self.downloader.max_decompressed_bytes,
         )
         if self.policy is None or version is None or target.size > SPILL_BYTES:
-            frame = read(selection=request.selection, columns=request.columns)
+            frame = self._columns.read(
+                lambda columns: read(selection=request.selection, columns=columns)
+            )
             note = self._quality_note(frame, day)
         else:
             whole = read()
             note = self._quality_note(whole, day)
             self._store(self.policy, key, version, whole, note)
-            frame = select(whole, request.selection, request.columns)
+            frame = self._columns.read(partial(select, whole, request.selection))
         size_bytes = target.size
         target.abort()  # frees the compressed bytes, which are not needed any more
         cached = self.versions.cached.get(key)
         status: Status = "loaded" if cached in (None, version) else "replaced"
         etag = version.etag if version is not None else ""
         return self._loaded(
-            DayOutcome(day, key, status, note, size_bytes, frame.height, etag), frame
+            DayOutcome(day, key, status, note, size_bytes, frame.height, etag),
+            self._columns.complete(frame),
         )
 
     def _quality_note(self, frame: pl.DataFrame, day: date) -> str:
@@ -237,13 +256,20 @@ class DayLoader:
         import polars as pl
 
         if not frames:
-            nothing = empty_day(self.request.data_type, columns=self.request.columns)
+            nothing = self._columns.complete(empty_day(self.request.data_type))
             return self._add_date_and_zone(date(1970, 1, 1), nothing)
         # A column that the vendor added on some day is null on the days before.
         how: Literal["vertical", "diagonal"] = (
             "vertical" if all(f.schema == frames[0].schema for f in frames) else "diagonal"
         )
         return pl.concat(frames, how=how)
+
+
+def _reason_of(error: OSError) -> str:
+    """What the system says, such as "No space left on device", and of which file."""
+    reason = error.strerror or str(error) or type(error).__name__
+    where = f" ({error.filename})" if error.filename else ""
+    return f"{type(error).__name__} while the file is stored and read: {reason}{where}"
 
 
 def _reason_for_no_file(data_type: DataType, day: date) -> str:
