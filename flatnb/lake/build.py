@@ -10,9 +10,10 @@ from ..download.events import BytesReceived, DownloadFailed, DownloadFinished, L
 from ..errors import AccessDeniedError, FlatnbError, ObjectNotFoundError, TransferError
 from ..frames.header import AbsentColumnsError
 from ..load.day_cache import SCHEMA_VERSION
-from ..load.object_versions import VersionSurvey
+from ..load.object_versions import VersionSurvey, reason_for_no_file
 from ..load.progress import Progress
 from ..load.request import Request
+from ..market.data_types import DataType
 from ..report import DayOutcome, Status
 from .day_task import DayTask, Executor, ManifestRow
 from .manifest import Manifest
@@ -142,10 +143,13 @@ def _failure(task: DayTask, error: Exception) -> DayOutcome:
     return DayOutcome(task.date, task.key, status, f"{type(error).__name__}: {reason}{remedy}")
 
 
-def missing_days(survey: VersionSurvey) -> list[DayOutcome]:
+_NO_FILE = "the bucket has no file"
+
+
+def missing_days(data_type: DataType, survey: VersionSurvey) -> list[DayOutcome]:
     """The trading days that the bucket has no file of."""
     return [
-        DayOutcome(day, key, "missing", "the bucket has no file")
+        DayOutcome(day, key, "missing", reason_for_no_file(data_type, day) or _NO_FILE)
         for day, key in survey.keys.items()
         if key not in survey.listed
     ]

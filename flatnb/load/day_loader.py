@@ -26,11 +26,10 @@ from ..frames.interrupts import in_thread, retry_on_interrupt
 from ..frames.misdated import misdated_rows
 from ..frames.reader import empty_day, read_day, select
 from ..frames.wanted_columns import WantedColumns
-from ..market.calendar import exchange_today
 from ..market.data_types import DataType
 from ..report import DayOutcome, LoadReport, Status
 from .cache_policy import CachePolicy
-from .object_versions import ObjectVersions
+from .object_versions import ObjectVersions, reason_for_no_file
 from .progress import Progress
 from .request import Request
 from .result import LoadResult
@@ -110,7 +109,7 @@ class DayLoader:
 
     async def _load_day(self, day: date, key: str, is_current: bool) -> LoadedDay:
         failed: tuple[Status, str]
-        if reason := _reason_for_no_file(self.request.data_type, day):
+        if reason := reason_for_no_file(self.request.data_type, day):
             self.progress.files -= 1
             return LoadedDay(DayOutcome(day, key, "missing", reason))
         try:
@@ -270,10 +269,3 @@ def _reason_of(error: OSError) -> str:
     reason = error.strerror or str(error) or type(error).__name__
     where = f" ({error.filename})" if error.filename else ""
     return f"{type(error).__name__} while the file is stored and read: {reason}{where}"
-
-
-def _reason_for_no_file(data_type: DataType, day: date) -> str:
-    """Why no file of this day can exist, so that it is not requested; empty if one can."""
-    if day < data_type.first_day:
-        return f"{data_type.name} begin on {data_type.first_day}"
-    return "the day is in the future" if day > exchange_today() else ""
