@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..html import table
+from ..jobs.forked import check_fork
 from ..market.data_types import get_data_type
 from ..report import LoadReport
 from .day_task import type_folder
@@ -93,9 +94,12 @@ class Lake:
         ------
         ValueError
             If it has no day.
+        RuntimeError
+            If this process was forked after polars was used.
         """
         import polars as pl
 
+        check_fork()
         paths = self.paths
         if not paths:
             raise ValueError(f"path={self.path!r} has no day of {self.data_type}")
