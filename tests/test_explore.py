@@ -177,6 +177,7 @@ def test_what_is_no_lock_file(session: FlatSession, tmp_path: Path, text: str) -
 def test_a_lock_of_another_bucket(session: FlatSession, tmp_path: Path) -> None:
     """Is refused."""
     path = tmp_path / "nb.lock"
+    session.load("stocks_daily", "2024-01-02", "2024-01-02")
     session.lock(path)
     path.write_text(path.read_text().replace('"flatfiles"', '"others"'))
     with pytest.raises(ValueError, match="others"):

@@ -90,7 +90,7 @@ class LakeWriter:
                 outcomes = await build(tasks, executor, manifest, counts, listener)
             finally:
                 await local.settle()
-        outcomes += missing_days(survey)
+        outcomes += missing_days(request.data_type, survey)
         report = LoadReport(name, tuple(sorted(outcomes, key=lambda day: day.date)))
         context.journal.record(request.data_type, report)
         return report

@@ -18,6 +18,7 @@ from ..download.s3_catalog import S3Catalog
 from ..download.targets import RangesTarget, SpillTarget, Target
 from ..errors import (
     AccessDeniedError,
+    BucketNotFoundError,
     IntegrityError,
     ObjectChangedError,
     ObjectNotFoundError,
@@ -29,12 +30,12 @@ from ..frames.interrupts import in_thread, retry_on_interrupt
 from ..frames.misdated import misdated_rows
 from ..frames.reader import empty_day, read_day, select
 from ..frames.selection import Selection
-from ..market.calendar import exchange_today
+from ..frames.wanted_columns import WantedColumns
 from ..market.data_types import DataType
 from ..report import DayOutcome, LoadReport, Status
 from .cache_policy import CachePolicy
 from .day_cache import CachedDay
-from .object_versions import ObjectVersions
+from .object_versions import ObjectVersions, reason_for_no_file
 from .progress import Progress
 from .proved_ranges import ProvedRangesReader, ProvedRows, RangedReads
 from .request import Request
@@ -79,10 +80,12 @@ class DayLoader:
     ranged_reads: RangedReads
     max_concurrent: int | None = None
     _slots: asyncio.Semaphore = field(init=False)
+    _columns: WantedColumns = field(init=False)
     _notes: dict[str, None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._slots = asyncio.Semaphore(days_at_once(self.request.data_type, self.max_concurrent))
+        self._columns = WantedColumns(self.request.data_type, self.request.columns)
 
     async def load(self) -> LoadResult:
         """Load all days, many at once.
@@ -90,9 +93,10 @@ class DayLoader:
         Raises
         ------
         TransferError
-            If a listing that is needed to find the days could not be loaded.
+            If a listing that is needed to find the days could not be loaded, or there is no such
+            bucket.
         ValueError
-            If ``columns`` names one that the files do not have.
+            If ``columns`` names one that no file of these days has.
         """
         keys = await self.versions.keys()
         current = await self.versions.current(keys)
@@ -106,17 +110,19 @@ class DayLoader:
                     for day, key in keys.items()
                 ]
         except BaseExceptionGroup as errors:
-            # What is no day's own failure, such as a wrong column, is the same for all days.
+            # What is no day's own failure, such as a wrong bucket, is the same for all days.
             raise errors.exceptions[0] from None
         days = [task.result() for task in tasks]
         report = LoadReport(self.request.data_type.name, tuple(day.outcome for day in days))
+        if not report.with_status("forbidden", "failed"):  # one of these may have the column
+            self._columns.check()
         frames = [day.frame for day in days if day.frame is not None]
         notes = (*self.versions.notes, *self._notes)
         return LoadResult(self._concatenate(frames), report, notes)
 
     async def _load_day(self, day: date, key: str, is_current: bool) -> LoadedDay:
         failed: tuple[Status, str]
-        if reason := _reason_for_no_file(self.request.data_type, day):
+        if reason := reason_for_no_file(self.request.data_type, day):
             self.progress.files -= 1
             return LoadedDay(DayOutcome(day, key, "missing", reason))
         try:
@@ -125,14 +131,18 @@ class DayLoader:
             if self.policy is not None and self.policy.offline:
                 return LoadedDay(DayOutcome(day, key, "failed", self._reason_offline(key)))
             return await self._fetch_locked(day, key)
+        except BucketNotFoundError:
+            raise
         except ObjectNotFoundError as error:
             failed = "missing", error.reason
         except AccessDeniedError as error:
             failed = "forbidden", f"{error.reason} – {error.remedy}"
-        except (TransferError, SchemaError) as error:
+        except TransferError as error:
+            failed = "failed", f"{type(error).__name__}: {error.reason} – {error.remedy}"
+        except SchemaError as error:
             failed = "failed", f"{type(error).__name__}: {error.reason}"
         except OSError as error:
-            failed = "failed", f"no space for the file while it is read: {error}"
+            failed = "failed", _reason_of(error)
         return LoadedDay(DayOutcome(day, key, *failed))
 
     async def _load_cached(self, day: date, key: str) -> LoadedDay | None:
@@ -203,7 +213,7 @@ class DayLoader:
         assert self.request.selection is not None
         data = [target.read(part.start, part.stop) for part in parts]
         frame = rows.from_ranges(index, parts, data, self.request.selection)
-        return select(frame, None, self.request.columns)
+        return self._present_columns(frame)
 
     def _selected_rows(self, policy: CachePolicy, key: str) -> SelectedRows:
         return SelectedRows(
@@ -278,7 +288,7 @@ class DayLoader:
                 self.request.data_type,
                 key=key.removesuffix(".gz"),
             )
-        return select(frame, None, self.request.columns)
+        return self._present_columns(frame)
 
     def _count_ranges(self, event: Event) -> None:
         # A day takes several downloads: its daily file, and one for each step of the search.
@@ -317,14 +327,10 @@ class DayLoader:
 
     def _read_cached(self, day: date, key: str, cached: CachedDay) -> LoadedDay | None:
         assert self.policy is not None
-        cache, selection, columns = (
-            self.policy.cache,
-            self.request.selection,
-            self.request.columns,
-        )
+        cache, selection = self.policy.cache, self.request.selection
         note = ""
         if cached.form == "day":
-            frame = cache.read(key, selection, columns)
+            frame = self._columns.read(partial(cache.read, key, selection))
             note = cache.note(key)
         elif selection is None:
             frame = self._convert_cached_file(day, key, cached.version)
@@ -339,7 +345,7 @@ class DayLoader:
             return None
         if cached.form != "day":
             note = self._quality_note(frame, day)
-            frame = select(frame, None, columns)
+            frame = self._present_columns(frame)
         outcome = DayOutcome(
             day,
             key,
@@ -381,17 +387,19 @@ class DayLoader:
             max_decompressed_bytes=self.downloader.max_decompressed_bytes,
         )
         if policy is None or version is None:
-            frame = read(selection=request.selection, columns=request.columns)
+            frame = self._columns.read(
+                lambda columns: read(selection=request.selection, columns=columns)
+            )
             note = self._quality_note(frame, day)
         elif request.selection is None:
             whole = read()
             note = self._quality_note(whole, day)
             self._store(policy, key, version, whole, note)
-            frame = select(whole, None, request.columns)
+            frame = self._present_columns(whole)
         else:
             frame = self._read_selected(policy, key, target, version, request.selection)
             note = self._quality_note(frame, day)
-            frame = select(frame, None, request.columns)
+            frame = self._present_columns(frame)
         size_bytes = target.size
         target.abort()  # frees the compressed bytes, which are not needed any more
         cached = self.versions.cached.get(key)
@@ -436,9 +444,14 @@ class DayLoader:
         # Only the stock exchanges' days are known to begin and end in their time zone.
         return misdated_rows(frame, day) if self.request.data_type.days == "calendar" else ""
 
+    def _present_columns(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Those of the wanted columns that a day has."""
+        return self._columns.read(partial(select, frame, None))
+
     def _loaded(self, outcome: DayOutcome, frame: pl.DataFrame) -> LoadedDay:
         if outcome.reason and self.request.strict:
             raise SchemaError(outcome.reason, key=outcome.key)
+        frame = self._columns.complete(frame)
         return LoadedDay(outcome, self._add_date_and_zone(outcome.date, frame))
 
     def _store(
@@ -468,7 +481,7 @@ class DayLoader:
         import polars as pl
 
         if not frames:
-            nothing = empty_day(self.request.data_type, columns=self.request.columns)
+            nothing = self._columns.complete(empty_day(self.request.data_type))
             return self._add_date_and_zone(date(1970, 1, 1), nothing)
         # A column that the vendor added on some day is null on the days before.
         how: Literal["vertical", "diagonal"] = (
@@ -477,8 +490,8 @@ class DayLoader:
         return pl.concat(frames, how=how)
 
 
-def _reason_for_no_file(data_type: DataType, day: date) -> str:
-    """Why no file of this day can exist, so that it is not requested; empty if one can."""
-    if day < data_type.first_day:
-        return f"{data_type.name} begin on {data_type.first_day}"
-    return "the day is in the future" if day > exchange_today() else ""
+def _reason_of(error: OSError) -> str:
+    """What the system says, such as "No space left on device", and of which file."""
+    reason = error.strerror or str(error) or type(error).__name__
+    where = f" ({error.filename})" if error.filename else ""
+    return f"{type(error).__name__} while the file is stored and read: {reason}{where}"
