@@ -202,7 +202,7 @@ def test_a_missing_day(days: FaultServer, fault_session: FlatSession) -> None:
     report = fault_session.last_report
     assert report is not None
     assert [day.status for day in report] == ["loaded", "missing", "loaded", "loaded", "loaded"]
-    assert "2024-01-03 missing: 404" in repr(report)
+    assert "2024-01-03 missing: the bucket has no file (404" in repr(report)
 
 
 def test_bad_days_are_raised_at_the_end(days: FaultServer, fault_session: FlatSession) -> None:

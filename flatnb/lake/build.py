@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 
 from ..context import ContextSpec
 from ..download.events import BytesReceived, DownloadFailed, DownloadFinished, Listener, SizeKnown
@@ -12,6 +13,8 @@ from ..load.day_cache import SCHEMA_VERSION
 from ..load.object_versions import VersionSurvey
 from ..load.progress import Progress
 from ..load.request import Request
+from ..market.data_types import DataType
+from ..market.known_issues import why_no_file
 from ..report import DayOutcome, Status
 from .day_task import DayTask, Executor, ManifestRow
 from .manifest import Manifest
@@ -120,10 +123,10 @@ def _failure(task: DayTask, error: Exception) -> DayOutcome:
     return DayOutcome(task.date, task.key, status, f"{type(error).__name__}: {reason}")
 
 
-def missing_days(survey: VersionSurvey) -> list[DayOutcome]:
-    """The trading days that the bucket has no file of."""
+def missing_days(data_type: DataType, survey: VersionSurvey, now: datetime) -> list[DayOutcome]:
+    """The trading days that the bucket has no file of, at the time ``now`` (zone-aware)."""
     return [
-        DayOutcome(day, key, "missing", "the bucket has no file")
+        DayOutcome(day, key, "missing", why_no_file(data_type, day, now))
         for day, key in survey.keys.items()
         if key not in survey.listed
     ]

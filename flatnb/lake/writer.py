@@ -15,7 +15,7 @@ from ..load.object_versions import ObjectVersions
 from ..load.progress import Progress
 from ..load.request import LoadOptions, Request
 from ..load.result import warn
-from ..market.calendar import DateLike
+from ..market.calendar import DateLike, exchange_now
 from ..market.data_types import DATA_TYPES
 from ..report import LoadReport, list_days
 from .build import build, missing_days, tasks_for
@@ -25,7 +25,7 @@ from .lake import Lake
 from .manifest import Manifest
 from .storage import Storage, storage_at
 
-_LOADS_ONLY = ("tz", "missing", "strict")
+_LOADS_ONLY = ("tz", "missing", "strict", "quote_sizes")
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class LakeWriter:
         for name in _LOADS_ONLY:
             if name in options:
                 raise ValueError(
-                    f"{name}={dict(options)[name]!r} is for load() alone: a lake has UTC, and its "
-                    "report lists missing days; omit it"
+                    f"{name}={dict(options)[name]!r} is for load() alone: a lake has UTC and the "
+                    "files' values, and its report lists missing days; omit it"
                 )
         request = Request.validate(data_type, start, end, **options)
         storage = storage_at(path)
@@ -90,7 +90,7 @@ class LakeWriter:
                 outcomes = await build(tasks, executor, manifest, counts, listener)
             finally:
                 await local.settle()
-        outcomes += missing_days(survey)
+        outcomes += missing_days(request.data_type, survey, exchange_now())
         report = LoadReport(name, tuple(sorted(outcomes, key=lambda day: day.date)))
         context.journal.record(request.data_type, report)
         return report

@@ -18,9 +18,11 @@ from ..download.targets import SPILL_BYTES, SpillTarget, Target
 from ..errors import AccessDeniedError, ObjectNotFoundError, SchemaError, TransferError
 from ..frames.interrupts import in_thread, retry_on_interrupt
 from ..frames.misdated import misdated_rows
+from ..frames.quote_sizes import sizes_in_shares
 from ..frames.reader import empty_day, read_day, select
-from ..market.calendar import exchange_today
+from ..market.calendar import exchange_now
 from ..market.data_types import DataType
+from ..market.known_issues import why_never_requested, why_no_file
 from ..report import DayOutcome, LoadReport, Status
 from .cache_policy import CachePolicy
 from .object_versions import ObjectVersions
@@ -98,7 +100,7 @@ class DayLoader:
 
     async def _load_day(self, day: date, key: str, is_current: bool) -> LoadedDay:
         failed: tuple[Status, str]
-        if reason := _reason_for_no_file(self.request.data_type, day):
+        if reason := why_never_requested(self.request.data_type, day, exchange_now()):
             self.progress.files -= 1
             return LoadedDay(DayOutcome(day, key, "missing", reason))
         try:
@@ -110,7 +112,7 @@ class DayLoader:
                 return LoadedDay(DayOutcome(day, key, "failed", reason))
             return await self._fetch_locked(day, key)
         except ObjectNotFoundError as error:
-            failed = "missing", error.reason
+            failed = "missing", self._why_missing(day, error)
         except AccessDeniedError as error:
             failed = "forbidden", f"{error.reason} – {error.remedy}"
         except (TransferError, SchemaError) as error:
@@ -118,6 +120,10 @@ class DayLoader:
         except OSError as error:
             failed = "failed", f"no space for the file while it is read: {error}"
         return LoadedDay(DayOutcome(day, key, *failed))
+
+    def _why_missing(self, day: date, error: ObjectNotFoundError) -> str:
+        reason = why_no_file(self.request.data_type, day, exchange_now())
+        return reason if "published" in reason else f"{reason} ({error.reason})"
 
     async def _fetch_locked(self, day: date, key: str) -> LoadedDay:
         """Download a day while no other process of this machine does."""
@@ -211,6 +217,8 @@ class DayLoader:
     def _loaded(self, outcome: DayOutcome, frame: pl.DataFrame) -> LoadedDay:
         if outcome.reason and self.request.strict:
             raise SchemaError(outcome.reason, key=outcome.key)
+        if self.request.quote_sizes == "shares":
+            frame = sizes_in_shares(frame, outcome.date)
         return LoadedDay(outcome, self._add_date_and_zone(outcome.date, frame))
 
     def _store(
@@ -244,10 +252,3 @@ class DayLoader:
             "vertical" if all(f.schema == frames[0].schema for f in frames) else "diagonal"
         )
         return pl.concat(frames, how=how)
-
-
-def _reason_for_no_file(data_type: DataType, day: date) -> str:
-    """Why no file of this day can exist, so that it is not requested; empty if one can."""
-    if day < data_type.first_day:
-        return f"{data_type.name} begin on {data_type.first_day}"
-    return "the day is in the future" if day > exchange_today() else ""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import FlatnbWarning, LoadError, MissingDaysError
+from ..frames.quote_sizes import mixed_sizes_warning
 from ..frames.to_pandas import to_pandas
+from ..market.known_issues import has_quote_sizes
 from ..report import LOADED_STATUSES, DayOutcome, LoadReport, list_days
 from .request import Request
 
@@ -78,10 +80,20 @@ def _warnings(request: Request, result: LoadResult) -> list[str]:
         texts.append(_message(f"{len(missing)} of {len(report)} days have no file", missing))
     if not report.days:
         texts.append(_no_days(request))
+    if sizes := mixed_sizes(request, report, result.frame.columns):
+        texts.append(sizes)
     texts += result.notes
     if unknown := _unknown_symbols(request, result):
         texts.append(unknown)
     return texts
+
+
+def mixed_sizes(request: Request, report: LoadReport, columns: Collection[str]) -> str:
+    """What to warn of if stock quotes have sizes in two units; empty if they have not."""
+    if not has_quote_sizes(request.data_type) or request.quote_sizes == "shares":
+        return ""
+    days = [day.date for day in report.with_status(*LOADED_STATUSES) if day.rows]
+    return mixed_sizes_warning(columns, days)
 
 
 def _no_days(request: Request) -> str:
