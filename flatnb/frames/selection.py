@@ -86,6 +86,11 @@ class Selection:
             is_selected |= in_range & ticker.str.contains(pattern)
         return is_selected
 
+    @property
+    def names(self) -> list[str]:
+        """The symbols and roots in a user's notation."""
+        return [*self.symbols, *(f"{PREFIX}{root}*" for root in self.roots)]
+
     def not_in(self, tickers: Iterable[str]) -> list[str]:
         """The symbols and roots, in a user's notation, that match none of ``tickers``."""
         found = set(tickers)

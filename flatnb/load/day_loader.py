@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -25,8 +25,10 @@ from ..market.data_types import DataType
 from ..market.known_issues import why_never_requested, why_no_file
 from ..report import DayOutcome, LoadReport, Status
 from .cache_policy import CachePolicy
+from .day_tickers import DayTickers
 from .object_versions import ObjectVersions
 from .progress import Progress
+from .refusals import explain_second_refusal, unexpectedly_forbidden
 from .request import Request
 from .result import LoadResult
 
@@ -36,6 +38,10 @@ if TYPE_CHECKING:
 DAYS_AT_ONCE = 8
 SMALL_DAYS_AT_ONCE = 64
 """Daily bars are less than 5 MB a day: the time goes into waiting for their first bytes."""
+
+
+_SMALL_BYTES = 8 * 1024 * 1024
+"""Of a file no larger than this all tickers are read where a symbol is not found."""
 
 
 def days_at_once(data_type: DataType, max_concurrent: int | None) -> int:
@@ -64,10 +70,12 @@ class DayLoader:
     versions: ObjectVersions
     progress: Progress
     max_concurrent: int | None = None
+    tickers: DayTickers = field(init=False)
     _slots: asyncio.Semaphore = field(init=False)
     _notes: dict[str, None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.tickers = DayTickers(self.request)
         self._slots = asyncio.Semaphore(days_at_once(self.request.data_type, self.max_concurrent))
 
     async def load(self) -> LoadResult:
@@ -93,10 +101,15 @@ class DayLoader:
             # What is no day's own failure, such as a wrong column, is the same for all days.
             raise errors.exceptions[0] from None
         days = [task.result() for task in tasks]
+        # Each at the end, when all others had their turn.
+        for at in unexpectedly_forbidden([day.outcome for day in days]):
+            again = await self._load_day(days[at].outcome.date, days[at].outcome.key, False)
+            days[at] = replace(again, outcome=explain_second_refusal(again.outcome))
         report = LoadReport(self.request.data_type.name, tuple(day.outcome for day in days))
         frames = [day.frame for day in days if day.frame is not None]
         notes = (*self.versions.notes, *self._notes)
-        return LoadResult(self._concatenate(frames), report, notes)
+        result = LoadResult(self._concatenate(frames), report, notes)
+        return await in_thread(partial(self.tickers.judge, result, self.policy, self.catalog))
 
     async def _load_day(self, day: date, key: str, is_current: bool) -> LoadedDay:
         failed: tuple[Status, str]
@@ -171,7 +184,7 @@ class DayLoader:
     def _read_cached(self, day: date, key: str) -> LoadedDay | None:
         assert self.policy is not None
         cache = self.policy.cache
-        frame = cache.read(key, self.request.selection, self.request.columns)
+        frame = cache.read(key, self.request.selection, self.request.columns_to_read)
         if frame is None:
             # Nothing is known of a damaged entry, so the next version is not "replaced".
             del self.versions.cached[key]
@@ -194,13 +207,15 @@ class DayLoader:
             max_decompressed_bytes=self.downloader.max_decompressed_bytes,
         )
         if self.policy is None or version is None or target.size > SPILL_BYTES:
-            frame = read(selection=request.selection, columns=request.columns)
+            frame = read(selection=request.selection, columns=request.columns_to_read)
             note = self._quality_note(frame, day)
+            if target.size <= _SMALL_BYTES:
+                self.tickers.look_at(frame, partial(read, columns=["ticker"]))
         else:
             whole = read()
             note = self._quality_note(whole, day)
             self._store(self.policy, key, version, whole, note)
-            frame = select(whole, request.selection, request.columns)
+            frame = select(whole, request.selection, request.columns_to_read)
         size_bytes = target.size
         target.abort()  # frees the compressed bytes, which are not needed any more
         cached = self.versions.cached.get(key)
@@ -245,7 +260,7 @@ class DayLoader:
         import polars as pl
 
         if not frames:
-            nothing = empty_day(self.request.data_type, columns=self.request.columns)
+            nothing = empty_day(self.request.data_type, columns=self.request.columns_to_read)
             return self._add_date_and_zone(date(1970, 1, 1), nothing)
         # A column that the vendor added on some day is null on the days before.
         how: Literal["vertical", "diagonal"] = (

@@ -102,6 +102,19 @@ class Request:
     strict: bool
     quote_sizes: QuoteSizes = "as stored"
 
+    @property
+    def columns_to_read(self) -> tuple[str, ...] | None:
+        """The wanted columns, and that by which unknown symbols are found; None: all."""
+        if self.columns is None or self.selection is None or not self.selection.names:
+            return self.columns
+        return tuple(dict.fromkeys((*self.columns, "ticker")))
+
+    def wanted_columns(self, columns: Sequence[str]) -> list[str]:
+        """Those of a frame's columns that the user gets, in order."""
+        if self.columns is None:
+            return list(columns)
+        return [name for name in columns if name in ("date", *self.columns)]
+
     @classmethod
     def validate(
         cls,
