@@ -121,7 +121,7 @@ def test_narrowing(served: FlatSession, market: DemoMarket) -> None:
 
 def test_a_symbol_that_is_nowhere_is_warned_of(session: FlatSession) -> None:
     """At the user's own line."""
-    with pytest.warns(FlatnbWarning, match=r"\['aapl'\].*case-sensitive") as caught:
+    with pytest.warns(FlatnbWarning, match=r"(?s)\['aapl'\].*case-sensitive") as caught:
         session.load("stocks_daily", "2024-01-02", "2024-01-02", symbols=["aapl", "AAPL"])
     assert caught[0].filename == __file__
 

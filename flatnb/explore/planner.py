@@ -11,10 +11,11 @@ from typing import Unpack
 from ..context import Context
 from ..download.core.listing import ObjectSummary
 from ..frames.to_pandas import FrameKind
+from ..load.folders import years_in_bucket
 from ..load.request import LoadOptions, Request
 from ..loader import Loader
 from ..market.calendar import DateLike, as_date_range, exchange_now
-from ..market.data_types import DataType, get_data_type
+from ..market.data_types import DataType, get_data_type, is_built_in
 from .availability import Availability, make_availability
 from .plan import Plan, expected_rate, make_plan
 
@@ -73,7 +74,11 @@ class Planner:
         )
         return make_availability(found, listed, first, last, now)
 
-    async def _list_years(self, data_type: DataType, years: range) -> list[ObjectSummary]:
+    async def _list_years(self, data_type: DataType, wanted: range) -> list[ObjectSummary]:
+        years = [*wanted]
+        if not is_built_in(data_type):
+            there = await years_in_bucket(self.context.downloader, self.context.catalog, data_type)
+            years = [year for year in there if year in wanted]
         found = await asyncio.gather(*(self._list_year(data_type, year) for year in years))
         return [item for each in found for item in each]
 

@@ -12,6 +12,7 @@ from ..errors import AccessDeniedError, FlatnbError, ObjectNotFoundError
 from ..load.day_cache import SCHEMA_VERSION
 from ..load.object_versions import VersionSurvey
 from ..load.progress import Progress
+from ..load.refusals import explain_second_refusal, unexpectedly_forbidden
 from ..load.request import Request
 from ..market.data_types import DataType
 from ..market.known_issues import why_no_file
@@ -74,17 +75,24 @@ async def build(
     outcomes = [_outcome(task, manifest.rows[task.date.isoformat()], "cached") for task in done]
     running = [asyncio.ensure_future(_do(task, executor, listener)) for task in to_do]
     adding: list[asyncio.Future[None]] = []
+
+    async def record(task: DayTask, row: ManifestRow | Exception) -> DayOutcome:
+        if isinstance(row, ManifestRow):
+            adding.append(asyncio.ensure_future(asyncio.to_thread(manifest.add, row)))
+            await asyncio.shield(adding[-1])
+            return _outcome(task, row, "loaded")
+        if isinstance(row, ValueError) and not isinstance(row, FlatnbError):
+            raise row
+        return _failure(task, row)
+
     try:
-        for ended in asyncio.as_completed(running):
-            task, row = await ended
-            if isinstance(row, ManifestRow):
-                adding.append(asyncio.ensure_future(asyncio.to_thread(manifest.add, row)))
-                await asyncio.shield(adding[-1])
-                outcomes.append(_outcome(task, row, "loaded"))
-            elif isinstance(row, ValueError) and not isinstance(row, FlatnbError):
-                raise row
-            else:
-                outcomes.append(_failure(task, row))
+        outcomes += [await record(*await ended) for ended in asyncio.as_completed(running)]
+        outcomes.sort(key=lambda day: day.date)
+        by_day = {task.date: task for task in to_do}
+        for at in unexpectedly_forbidden(outcomes):
+            again = asyncio.ensure_future(_do(by_day[outcomes[at].date], executor, listener))
+            running.append(again)
+            outcomes[at] = explain_second_refusal(await record(*await again))
     finally:
         for each in running:
             each.cancel()

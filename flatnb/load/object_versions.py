@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import partial
@@ -14,12 +14,18 @@ from ..download.core.transfer import ObjectVersion
 from ..download.s3_catalog import S3Catalog
 from ..errors import TransferError
 from ..frames.interrupts import in_thread
-from ..market.calendar import exchange_today, trading_days
+from ..market.calendar import exchange_now, exchange_today, trading_days
+from ..market.data_types import is_built_in
+from ..market.known_issues import is_published, why_no_file
+from ..report import span_of
 from .cache_policy import CachePolicy
+from .folders import check_folder, years_in_bucket
 from .request import Request
 
 REVALIDATION_WINDOW = timedelta(days=28)
 """The vendor replaces files mostly within days: those this young are always compared."""
+
+_MANY_DAYS = 732
 
 MONTH_KEYS = 100
 """More than a month's folder has."""
@@ -102,8 +108,24 @@ class ObjectVersions:
         if self.policy is not None and self.policy.offline:
             cached = await in_thread(partial(self.policy.cache.days, name))
             return {day: keys[day] for day in cached if day in keys}
+        if not is_built_in(request.data_type) and (last - first).days > _MANY_DAYS:
+            # Not each month since the year 1, from which on nothing is known of the folder.
+            years = await years_in_bucket(self.downloader, self.catalog, request.data_type)
+            keys = {day: key for day, key in keys.items() if day.year in years}
         await self._list(keys.values())
-        return {day: key for day, key in keys.items() if key in self.listed}
+        listed = {day: key for day, key in keys.items() if key in self.listed}
+        if not listed:
+            await check_folder(self.downloader, self.catalog, request.data_type)
+        self._note_unpublished([day for day in keys if day not in listed])
+        return listed
+
+    def _note_unpublished(self, days: Sequence[date]) -> None:
+        """Warn of days that are not listed as they are too young: nothing else tells of them."""
+        data_type, now = self.request.data_type, exchange_now()
+        young = [day for day in days if not is_published(day, now)]
+        if young and self.request.missing != "ignore":
+            reason = why_no_file(data_type, young[-1], now)
+            self.notes.append(f"{data_type.name} of {span_of(young)}: {reason}")
 
     def _keys_of(self, days: Iterable[date]) -> dict[date, str]:
         name = self.request.data_type.name

@@ -327,6 +327,11 @@ def registered_types() -> tuple[DataType, ...]:
     return tuple(each for name, each in _REGISTRY.items() if name not in _BUILT_IN)
 
 
+def is_built_in(data_type: DataType) -> bool:
+    """Whether it is neither registered in this process nor a folder written as ``root/folder``."""
+    return data_type.name in _BUILT_IN
+
+
 def _typed_columns(columns: Columns) -> dict[str, ColumnType]:
     if isinstance(columns, str):
         raise ValueError(f"columns={columns!r} must be a list, also for a single column")
