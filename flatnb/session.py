@@ -462,7 +462,8 @@ class FlatSession:
 
         The checks are: missing and damaged files, rows of another day, more than three times or
         less than half of the rows of the neighbouring days, busy tickers that end before the
-        close, duplicate rows, and bars without volume.
+        close, closing minute bars that more names lack than on these days, duplicate rows, and
+        bars without volume.
 
         Parameters
         ----------
@@ -493,6 +494,8 @@ class FlatSession:
 
         Raises
         ------
+        ValueError
+            If this session has used no file yet, or ``path`` is not a path of this machine.
         OSError
             If it cannot be written.
         """
@@ -509,7 +512,7 @@ class FlatSession:
         Raises
         ------
         ValueError
-            If the file is not a lock file, or of another bucket.
+            If the file is not a lock file, locks nothing, or is of another bucket.
         OSError
             If it cannot be read.
         TransferError
@@ -722,7 +725,10 @@ class FlatSession:
         ------
         ImportError
             If the ``notebook`` extra is not installed.
+        RuntimeError
+            If the session is closed.
         """
+        self._context.runner.check_open()
         try:
             from .notebook.picker import Picker
         except ImportError as error:

@@ -5,21 +5,22 @@ from __future__ import annotations
 import io
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
-from ..errors import CredentialsError
+from ..errors import CredentialsError, FlatnbWarning
 from .core.commands import Latch, Operation
+from .core.listing import ObjectListing
 from .core.retry import RetryPolicy, TransferContext
 from .core.transfer import ObjectVersion, download
 from .drivers.botocore_client import check_endpoint
 from .events import Event, Listener
 from .gzip_stream import MAGIC, decompress_stream
 from .statistics import Statistics, StatisticsDict
-from .targets import FileTarget, MemoryTarget, PartFile, Target
+from .targets import FileTarget, MemoryTarget, PartFile, Target, local_path
 
 T = TypeVar("T")
 
@@ -108,13 +109,25 @@ class Downloader:
         finish = partial(_into_bytes_io, key, decompress, self.max_decompressed_bytes)
         return download(self._context, *validate_name(bucket, key), MemoryTarget(), finish)
 
-    def _to_file(
-        self, bucket: str, key: str, local_path: LocalPath, decompress: bool
-    ) -> Operation[None]:
+    def _to_file(self, bucket: str, key: str, path: LocalPath, decompress: bool) -> Operation[None]:
         bucket, key = validate_name(bucket, key)
-        target = FileTarget(Path(local_path))
+        file = local_path(path, "local_path")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        target = FileTarget(file)
         finish = partial(_into_file, key, decompress, self.max_decompressed_bytes)
         yield from download(self._context, bucket, key, target, finish)
+
+
+def keys_of(listing: ObjectListing, max_keys: int) -> list[str]:
+    """The keys of a listing; warns, two frames up, if ``max_keys`` has left out further ones."""
+    if listing.is_cut:
+        warnings.warn(
+            f"max_keys={max_keys} has cut the listing, and there are more keys with this prefix; "
+            "raise max_keys to get them",
+            FlatnbWarning,
+            stacklevel=3,
+        )
+    return [item.key for item in listing]
 
 
 def _is_gzip(key: str, target: Target) -> bool:

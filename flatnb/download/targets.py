@@ -23,6 +23,29 @@ SPILL_BYTES = 32 << 20
 default eight such files are processed at the same time."""
 
 
+def local_path(value: str | os.PathLike[str], parameter: str) -> Path:
+    """A path of this machine that a user gave, with ``~`` expanded.
+
+    Raises
+    ------
+    ValueError
+        If it is not a path, or the address of something else, such as ``s3://…``; the message
+        names ``parameter``.
+    """
+    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    if not isinstance(text, str) or not text:
+        raise ValueError(f"{parameter}={value!r} is not a path; give one of this machine")
+    if "://" in text:
+        # pathlib would make of it a folder called "s3:".
+        raise ValueError(f"{parameter}={value!r} is an address; give a path of this machine")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError(
+            f"{parameter}={value!r} begins with a user whose home is unknown; write it in full"
+        ) from None
+
+
 class Aborted(Exception):  # noqa: N818 - a signal between threads, never seen by users
     """The target was aborted while another thread wrote to it or read from it."""
 

@@ -11,16 +11,18 @@ from typing import Any, Literal
 
 from ..formatting import format_bytes, format_duration
 from ..html import facts, head, heat_map, page, rows_html
-from ..load.object_versions import VersionSurvey
+from ..load.object_versions import VersionSurvey, reason_for_no_file
 from ..load.request import Request
 from ..market.known_issues import is_published, known_issue
 from ..report import span_of
 
-PlanStatus = Literal["cached", "to download", "replaced", "missing", "late"]
+PlanStatus = Literal["cached", "to download", "replaced", "missing", "late", "not cached"]
 
 _NEWER = "the bucket has a newer file; a session with revalidate='always' downloads it"
 
 _ORDER = ("cached", "download", "replaced", "late", "missing")
+_SQUARES: Mapping[PlanStatus, str] = {"to download": "download", "not cached": "missing"}
+"""Statuses that are drawn under another name."""
 
 # Compressed bytes of a row, in files of May 2026: 27 to 30 MB for 1.83M rows of stock minutes,
 # 305 KB for 12,093 daily bars of stocks, 4 MB for 364,000 daily bars of options.
@@ -42,7 +44,8 @@ class PlannedDay:
     status
         ``"cached"``; ``"to download"``; ``"replaced"``: cached, but the bucket has a newer file,
         which would be downloaded; ``"missing"``: the bucket has no file; ``"late"``: none
-        yet, as a day's files are complete at about 11:00 in New York on the next day.
+        yet, as a day's files are complete at about 11:00 in New York on the next day;
+        ``"not cached"``: not in the cache, and with ``offline=True`` the bucket is not asked.
     size_bytes
         Size of the file in the bucket; 0 if there is none.
     note
@@ -63,7 +66,8 @@ class Plan:
     Attributes
     ----------
     days
-        Each day of the range that could have a file.
+        Each day of the range that could have a file; of those before the data type's first day
+        and of those in the future one each, with a note.
     rows_estimate
         Rows in the frame, estimated from the sizes; None where too little is known.
     seconds_estimate
@@ -117,7 +121,7 @@ class Plan:
         return "\n".join([f"{self.data_type}: {self._summary()}", *self._notes()])
 
     def _repr_html_(self) -> str:
-        days = {day.date: day.status.split()[-1] for day in self.days}
+        days = {day.date: _SQUARES.get(day.status, str(day.status)) for day in self.days}
         with_notes = list(self._spans_with_notes())
         table = rows_html(with_notes, ("day", "status", "note")) if with_notes else ""
         title = head(f"Plan: {self.data_type}", "plan.load() loads it")
@@ -159,19 +163,23 @@ def make_plan(
     *,
     needs_revalidation: Callable[[date], bool],
     now: datetime,
+    is_offline: bool,
     bytes_per_s: float,
     run: Callable[[], Any],
 ) -> Plan:
-    """Make a plan of what is listed and what is cached."""
+    """Make a plan of what is listed and what is cached; offline nothing is listed."""
 
     def planned(day: date, key: str) -> PlannedDay:
         listed, cached = survey.listed.get(key), survey.cached.get(key)
         status: PlanStatus
-        note = known_issue(request.data_type, day)
+        impossible = reason_for_no_file(request.data_type, day)
+        note = impossible or known_issue(request.data_type, day)
         if cached is not None and (listed == cached or not needs_revalidation(day)):
             status = "cached"
             if listed is not None and listed != cached:
                 note = f"{_NEWER}; {note}" if note else _NEWER
+        elif is_offline and not impossible:
+            status = "not cached"
         elif listed is None:
             status = "missing" if is_published(day, now) else "late"
         else:

@@ -53,20 +53,38 @@ class BoundHeader:
         return ordered if columns is None else list(columns)
 
 
+class AbsentColumnsError(ValueError):
+    """A wanted column does not exist.
+
+    Attributes
+    ----------
+    available
+        The columns that there are.
+    """
+
+    def __init__(self, name: str, available: Sequence[str]) -> None:
+        self.name = name
+        self.available = list(available)
+        super().__init__(
+            f"columns contains {name!r}, which the files do not have; "
+            f"choose from: {', '.join(available)}"
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return AbsentColumnsError, (self.name, self.available)
+
+
 def check_columns(columns: Sequence[str] | None, available: Sequence[str]) -> None:
     """Raise an error for columns that are not available.
 
     Raises
     ------
-    ValueError
+    AbsentColumnsError
         The message lists the available ones.
     """
     for name in columns or ():
         if name not in available:
-            raise ValueError(
-                f"columns contains {name!r}, which the files do not have; "
-                f"choose from: {', '.join(available)}"
-            )
+            raise AbsentColumnsError(name, available)
 
 
 def bind_header(header: bytes, data_type: DataType, key: str) -> BoundHeader:

@@ -18,6 +18,7 @@ from ..download.events import Listener
 from ..download.targets import SpillTarget, Target, sync_folder
 from ..frames.interrupts import retry_on_interrupt
 from ..frames.reader import batches, consume_day
+from ..frames.wanted_columns import WantedColumns
 from .day_task import DayTask, ManifestRow, part_name
 from .storage import storage_at
 
@@ -59,15 +60,18 @@ async def convert(
 def _write(
     task: DayTask, max_decompressed_bytes: int | None, target: Target, version: ObjectVersion | None
 ) -> ManifestRow:
+    wanted = WantedColumns(task.data_type, task.columns)
     with _scratch_folder(task) as folder:
-        columns, rows = consume_day(
-            target.chunks,
-            task.data_type,
-            partial(_write_parts, folder),
-            key=task.key,
-            selection=task.selection,
-            columns=task.columns,
-            max_decompressed_bytes=max_decompressed_bytes,
+        columns, rows = wanted.read(
+            lambda columns: consume_day(
+                target.chunks,
+                task.data_type,
+                lambda pieces: _write_parts(folder, map(wanted.complete, pieces)),
+                key=task.key,
+                selection=task.selection,
+                columns=columns,
+                max_decompressed_bytes=max_decompressed_bytes,
+            )
         )
         storage_at(task.lake).put_day(folder, task.folder)
     target.abort()  # frees the compressed bytes, which are not needed any more
@@ -82,6 +86,7 @@ def _write(
         rows=sum(rows),
         parts=len(rows),
         columns=columns,
+        absent=tuple(name for name in task.columns or () if name not in wanted.found),
     )
 
 

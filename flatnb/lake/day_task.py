@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
@@ -55,8 +56,20 @@ class DayTask:
 
 
 def content_label(selection: Selection | None, columns: tuple[str, ...] | None) -> str:
-    """Which rows and columns of each file are included, as text."""
-    return f"{'all rows' if selection is None else selection}, {columns or 'all columns'}"
+    """Which rows and columns of each file are included, as text: the same for the same content.
+
+    JSON of sorted names, as it is compared with what other versions of flatnb have written.
+    """
+    parts: dict[str, object] = {}
+    if selection is not None:
+        parts["symbols"] = sorted(set(selection.symbols))
+        parts["underlyings"] = sorted(set(selection.roots))
+        if (contracts := selection.contracts) is not None:
+            parts |= asdict(contracts) | {"strike": [float(each) for each in contracts.strike]}
+    if columns is not None:
+        parts["columns"] = sorted(set(columns))
+    given = {name: value for name, value in parts.items() if value}
+    return json.dumps(given, sort_keys=True) if given else "all rows and columns"
 
 
 def type_folder(data_type: str) -> str:
@@ -88,6 +101,8 @@ class ManifestRow:
         The number of rows and of Parquet files.
     columns
         Their columns.
+    absent
+        The wanted columns that the file lacks: they are null.
     """
 
     date: str
@@ -100,6 +115,7 @@ class ManifestRow:
     rows: int
     parts: int
     columns: tuple[str, ...]
+    absent: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -108,7 +124,8 @@ class ManifestRow:
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:
         """From JSON."""
-        return cls(**{**fields, "columns": tuple(fields["columns"])})
+        names = {"columns": tuple(fields["columns"]), "absent": tuple(fields.get("absent", ()))}
+        return cls(**{**fields, **names})
 
     def is_of(self, task: DayTask) -> bool:
         """Whether a task would give the same."""

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from .. import html
 from ..download.core.transfer import ObjectVersion
-from ..download.targets import PartFile
+from ..download.targets import PartFile, local_path
 from ..formatting import format_bytes
 from ..frames.header import check_columns
 from ..frames.selection import Selection
@@ -54,7 +54,7 @@ def cache_root(cache: bool | str | os.PathLike[str]) -> Path | None:
     Raises
     ------
     ValueError
-        If it is neither a bool nor a path.
+        If it is neither a bool nor a path of this machine: ``s3://…`` is none.
     """
     if not isinstance(cache, (bool, str, os.PathLike)):
         raise ValueError(f"cache={cache!r} is unknown; give True, False or a path")
@@ -67,7 +67,7 @@ def cache_root(cache: bool | str | os.PathLike[str]) -> Path | None:
 
             return user_cache_path("flatnb")
         cache = configured
-    return Path(os.fspath(cache)).expanduser().absolute()
+    return local_path(cache, "cache").absolute()
 
 
 def cache_folder(root: Path, endpoint_url: str, bucket: str) -> Path:

@@ -15,18 +15,25 @@ from ..download.core.transfer import ObjectVersion
 from ..download.events import CacheHit, Event
 from ..download.s3_catalog import S3Catalog
 from ..download.targets import SPILL_BYTES, SpillTarget, Target
-from ..errors import AccessDeniedError, ObjectNotFoundError, SchemaError, TransferError
+from ..errors import (
+    AccessDeniedError,
+    BucketNotFoundError,
+    ObjectNotFoundError,
+    SchemaError,
+    TransferError,
+)
 from ..frames.interrupts import in_thread, retry_on_interrupt
 from ..frames.misdated import misdated_rows
 from ..frames.quote_sizes import sizes_in_shares
 from ..frames.reader import empty_day, read_day, select
+from ..frames.wanted_columns import WantedColumns
 from ..market.calendar import exchange_now
 from ..market.data_types import DataType
-from ..market.known_issues import why_never_requested, why_no_file
+from ..market.known_issues import is_published, why_no_file
 from ..report import DayOutcome, LoadReport, Status
 from .cache_policy import CachePolicy
 from .day_tickers import DayTickers
-from .object_versions import ObjectVersions
+from .object_versions import ObjectVersions, reason_for_no_file
 from .progress import Progress
 from .refusals import explain_second_refusal, unexpectedly_forbidden
 from .request import Request
@@ -72,11 +79,13 @@ class DayLoader:
     max_concurrent: int | None = None
     tickers: DayTickers = field(init=False)
     _slots: asyncio.Semaphore = field(init=False)
+    _columns: WantedColumns = field(init=False)
     _notes: dict[str, None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.tickers = DayTickers(self.request)
         self._slots = asyncio.Semaphore(days_at_once(self.request.data_type, self.max_concurrent))
+        self._columns = WantedColumns(self.request.data_type, self.request.columns_to_read)
 
     async def load(self) -> LoadResult:
         """Load all days, many at once.
@@ -84,9 +93,10 @@ class DayLoader:
         Raises
         ------
         TransferError
-            If a listing that is needed to find the days could not be loaded.
+            If a listing that is needed to find the days could not be loaded, or there is no such
+            bucket.
         ValueError
-            If ``columns`` names one that the files do not have.
+            If ``columns`` names one that no file of these days has.
         """
         keys = await self.versions.keys()
         current = await self.versions.current(keys)
@@ -98,7 +108,7 @@ class DayLoader:
                     for day, key in keys.items()
                 ]
         except BaseExceptionGroup as errors:
-            # What is no day's own failure, such as a wrong column, is the same for all days.
+            # What is no day's own failure, such as a wrong bucket, is the same for all days.
             raise errors.exceptions[0] from None
         days = [task.result() for task in tasks]
         # Each at the end, when all others had their turn.
@@ -106,6 +116,8 @@ class DayLoader:
             again = await self._load_day(days[at].outcome.date, days[at].outcome.key, False)
             days[at] = replace(again, outcome=explain_second_refusal(again.outcome))
         report = LoadReport(self.request.data_type.name, tuple(day.outcome for day in days))
+        if not report.with_status("forbidden", "failed"):  # one of these may have the column
+            self._columns.check()
         frames = [day.frame for day in days if day.frame is not None]
         notes = (*self.versions.notes, *self._notes)
         result = LoadResult(self._concatenate(frames), report, notes)
@@ -113,7 +125,7 @@ class DayLoader:
 
     async def _load_day(self, day: date, key: str, is_current: bool) -> LoadedDay:
         failed: tuple[Status, str]
-        if reason := why_never_requested(self.request.data_type, day, exchange_now()):
+        if reason := reason_for_no_file(self.request.data_type, day):
             self.progress.files -= 1
             return LoadedDay(DayOutcome(day, key, "missing", reason))
         try:
@@ -124,19 +136,24 @@ class DayLoader:
                 reason = "not in the cache, and offline=True"
                 return LoadedDay(DayOutcome(day, key, "failed", reason))
             return await self._fetch_locked(day, key)
+        except BucketNotFoundError:
+            raise
         except ObjectNotFoundError as error:
             failed = "missing", self._why_missing(day, error)
         except AccessDeniedError as error:
             failed = "forbidden", f"{error.reason} – {error.remedy}"
-        except (TransferError, SchemaError) as error:
+        except TransferError as error:
+            failed = "failed", f"{type(error).__name__}: {error.reason} – {error.remedy}"
+        except SchemaError as error:
             failed = "failed", f"{type(error).__name__}: {error.reason}"
         except OSError as error:
-            failed = "failed", f"no space for the file while it is read: {error}"
+            failed = "failed", _reason_of(error)
         return LoadedDay(DayOutcome(day, key, *failed))
 
     def _why_missing(self, day: date, error: ObjectNotFoundError) -> str:
-        reason = why_no_file(self.request.data_type, day, exchange_now())
-        return reason if "published" in reason else f"{reason} ({error.reason})"
+        now = exchange_now()
+        reason = why_no_file(day, now)
+        return f"{reason} ({error.reason})" if is_published(day, now) else reason
 
     async def _fetch_locked(self, day: date, key: str) -> LoadedDay:
         """Download a day while no other process of this machine does."""
@@ -184,7 +201,7 @@ class DayLoader:
     def _read_cached(self, day: date, key: str) -> LoadedDay | None:
         assert self.policy is not None
         cache = self.policy.cache
-        frame = cache.read(key, self.request.selection, self.request.columns_to_read)
+        frame = self._columns.read(partial(cache.read, key, self.request.selection))
         if frame is None:
             # Nothing is known of a damaged entry, so the next version is not "replaced".
             del self.versions.cached[key]
@@ -193,7 +210,7 @@ class DayLoader:
         outcome = DayOutcome(
             day, key, "cached", cache.note(key), version.size_bytes, frame.height, version.etag
         )
-        return self._loaded(outcome, frame)
+        return self._loaded(outcome, self._columns.complete(frame))
 
     def _read(
         self, day: date, key: str, target: Target, version: ObjectVersion | None
@@ -207,7 +224,9 @@ class DayLoader:
             max_decompressed_bytes=self.downloader.max_decompressed_bytes,
         )
         if self.policy is None or version is None or target.size > SPILL_BYTES:
-            frame = read(selection=request.selection, columns=request.columns_to_read)
+            frame = self._columns.read(
+                lambda columns: read(selection=request.selection, columns=columns)
+            )
             note = self._quality_note(frame, day)
             if target.size <= _SMALL_BYTES:
                 self.tickers.look_at(frame, partial(read, columns=["ticker"]))
@@ -215,14 +234,15 @@ class DayLoader:
             whole = read()
             note = self._quality_note(whole, day)
             self._store(self.policy, key, version, whole, note)
-            frame = select(whole, request.selection, request.columns_to_read)
+            frame = self._columns.read(partial(select, whole, request.selection))
         size_bytes = target.size
         target.abort()  # frees the compressed bytes, which are not needed any more
         cached = self.versions.cached.get(key)
         status: Status = "loaded" if cached in (None, version) else "replaced"
         etag = version.etag if version is not None else ""
         return self._loaded(
-            DayOutcome(day, key, status, note, size_bytes, frame.height, etag), frame
+            DayOutcome(day, key, status, note, size_bytes, frame.height, etag),
+            self._columns.complete(frame),
         )
 
     def _quality_note(self, frame: pl.DataFrame, day: date) -> str:
@@ -260,10 +280,17 @@ class DayLoader:
         import polars as pl
 
         if not frames:
-            nothing = empty_day(self.request.data_type, columns=self.request.columns_to_read)
+            nothing = self._columns.complete(empty_day(self.request.data_type))
             return self._add_date_and_zone(date(1970, 1, 1), nothing)
         # A column that the vendor added on some day is null on the days before.
         how: Literal["vertical", "diagonal"] = (
             "vertical" if all(f.schema == frames[0].schema for f in frames) else "diagonal"
         )
         return pl.concat(frames, how=how)
+
+
+def _reason_of(error: OSError) -> str:
+    """What the system says, such as "No space left on device", and of which file."""
+    reason = error.strerror or str(error) or type(error).__name__
+    where = f" ({error.filename})" if error.filename else ""
+    return f"{type(error).__name__} while the file is stored and read: {reason}{where}"

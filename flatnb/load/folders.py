@@ -11,10 +11,10 @@ from ..market.data_types import DataType, is_built_in
 _DAY = "2000-01-01"  # any: only the folders above it are used
 
 
-async def years_in_bucket(
+async def check_folder(
     downloader: AsyncS3Downloader, catalog: S3Catalog, data_type: DataType
-) -> list[int]:
-    """The years of which the bucket has files.
+) -> None:
+    """Raise an error if the folder of a data type that is not built in does not exist.
 
     Raises
     ------
@@ -23,26 +23,11 @@ async def years_in_bucket(
     TransferError
         If a listing could not be loaded.
     """
+    if is_built_in(data_type):
+        return
     folder = catalog.get_key(data_type.name, _DAY).rsplit("/", 3)[0] + "/"
-    found = await downloader.list_folders(catalog.bucket, folder)
-    if not found:
+    if not await downloader.list_folders(catalog.bucket, folder):
         raise ValueError(await _explain(downloader, catalog, data_type, folder))
-    names = (prefix.rstrip("/").rpartition("/")[2] for prefix in found)
-    return [int(name) for name in names if name.isascii() and name.isdecimal()]
-
-
-async def check_folder(
-    downloader: AsyncS3Downloader, catalog: S3Catalog, data_type: DataType
-) -> None:
-    """Raise an error for a data type that is not built in and whose folder does not exist.
-
-    Raises
-    ------
-    ValueError, TransferError
-        As `years_in_bucket`.
-    """
-    if not is_built_in(data_type):
-        await years_in_bucket(downloader, catalog, data_type)
 
 
 async def _explain(

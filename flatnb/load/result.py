@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -141,8 +143,29 @@ def _message(text: str, days: Sequence[DayOutcome]) -> str:
     return "\n".join([text + (hint if text.endswith("loaded") else ""), *list_days(days)])
 
 
+_collected: ContextVar[list[str] | None] = ContextVar("collected", default=None)
+
+
+@contextlib.contextmanager
+def collect_warnings() -> Iterator[list[str]]:
+    """Collect what this thread would warn of, to show it elsewhere.
+
+    Not with `warnings.catch_warnings`, which changes the filters of the whole process: outside
+    the main thread it switches warnings off in others (its documentation).
+    """
+    texts: list[str] = []
+    token = _collected.set(texts)
+    try:
+        yield texts
+    finally:
+        _collected.reset(token)
+
+
 def warn(message: str) -> None:
     """Warn at the line that called flatnb, however deep this is (a load may be awaited)."""
+    if (texts := _collected.get()) is not None:
+        texts.append(message)
+        return
     level = 2
     frame = sys._getframe(1)
     while frame.f_back and frame.f_globals.get("__name__", "").startswith(("flatnb.", "asyncio.")):

@@ -73,29 +73,20 @@ def has_quote_sizes(data_type: DataType) -> bool:
     return (data_type.asset_class, data_type.kind) == ("stocks", "quotes")
 
 
-def why_no_file(data_type: DataType, day: date, now: datetime) -> str:
-    """Why a day has no file in the bucket, as far as it is known.
+def why_no_file(day: date, now: datetime) -> str:
+    """Why the bucket has no file of a day that is not in the future.
 
     Parameters
     ----------
     now
         The current time, zone-aware.
     """
-    if reason := why_never_requested(data_type, day, now):
-        return reason
-    if not is_published(day, now):
-        return (
-            "not published yet: a day's files are complete at about 11:00 ET on the next day, "
-            f"{day + timedelta(days=1)}"
-        )
-    return "the bucket has no file"
-
-
-def why_never_requested(data_type: DataType, day: date, now: datetime) -> str:
-    """Why no file of a day can exist; empty if one can."""
-    if day < data_type.first_day:
-        return f"{data_type.name} begin on {data_type.first_day}"
-    return "the day is in the future" if day > now.astimezone(EXCHANGE_ZONE).date() else ""
+    if is_published(day, now):
+        return "the bucket has no file"
+    return (
+        "not published yet: a day's files are complete at about 11:00 ET on the next day, "
+        f"{day + timedelta(days=1)}"
+    )
 
 
 def published_at(day: date) -> datetime:

@@ -20,6 +20,7 @@ from ...errors import (
     ConnectionFailedError,
     IntegrityError,
     ObjectChangedError,
+    ObjectNotFoundError,
     TransferError,
     TransferTimeoutError,
 )
@@ -44,6 +45,7 @@ from .commands import (
     RunInThread,
     Wait,
 )
+from .listing import check_bucket
 from .retry import TransferContext, with_retries
 
 T = TypeVar("T")
@@ -88,8 +90,8 @@ def download(
     Raises
     ------
     TransferError
-        If the object could not be downloaded. After this and any other exception, ``target`` is
-        aborted.
+        If the object could not be downloaded: a BucketNotFoundError if there is no such bucket.
+        After this and any other exception, ``target`` is aborted.
     """
     started = context.clock()
     context.emit(DownloadStarted(bucket, key))
@@ -97,6 +99,9 @@ def download(
         transfer = _Transfer(context, bucket, key, target, known)
         try:
             value = yield from transfer.run(finish)
+        except ObjectNotFoundError:
+            yield from check_bucket(context, bucket)
+            raise
         except (ObjectChangedError, IntegrityError) as error:
             context.emit(BytesDiscarded(bucket, key, transfer.received_bytes))
             context.emit(Retried(bucket, key, error.attempts, 0.0, error.reason))
