@@ -100,7 +100,7 @@ class LoadReport:
     def _repr_html_(self) -> str:
         groups = groupby(self.days, key=lambda day: (day.status, day.reason))
         rows = [
-            (_span([day.date for day in days]), *status_and_reason)
+            (span_of([day.date for day in days]), *status_and_reason)
             for status_and_reason, days in groups
             if status_and_reason[1]
         ]
@@ -117,7 +117,8 @@ MOST_DAYS = 20
 """So many days with a reason are listed; the others are counted."""
 
 
-def _span(days: Sequence[date]) -> str:
+def span_of(days: Sequence[date]) -> str:
+    """One day, or the first and the last of several and their number, for messages."""
     return f"{days[0]} … {days[-1]} ({len(days)} days)" if len(days) > 1 else str(days[0])
 
 

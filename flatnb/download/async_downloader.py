@@ -14,7 +14,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 
 from ..errors import BucketNotFoundError
-from .base_downloader import Downloader, LocalPath, check_at_least, keys_of, validate_name
+from .base_downloader import Downloader, LocalPath, check_at_least, keys_of
 from .core.commands import Operation
 from .core.listing import ObjectListing, exists, list_folders, list_summaries
 from .core.transfer import ObjectVersion, download, download_ranges
@@ -28,6 +28,7 @@ from .drivers.botocore_client import (
     disable_redirects,
 )
 from .events import Listener
+from .object_names import validate_name
 from .statistics import Statistics
 from .targets import RangesTarget, Target
 

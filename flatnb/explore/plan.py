@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import groupby
 from typing import Any, Literal
 
 from ..formatting import format_bytes, format_duration
@@ -13,6 +14,7 @@ from ..html import facts, head, heat_map, page, rows_html
 from ..load.object_versions import VersionSurvey, reason_for_no_file
 from ..load.request import Request
 from ..market.known_issues import is_published, known_issue
+from ..report import span_of
 
 PlanStatus = Literal["cached", "to download", "replaced", "missing", "late", "not cached"]
 
@@ -123,7 +125,7 @@ class Plan:
 
     def _repr_html_(self) -> str:
         days = {day.date: _SQUARES.get(day.status, str(day.status)) for day in self.days}
-        with_notes = [(day.date, day.status, day.note) for day in self.days if day.note]
+        with_notes = list(self._spans_with_notes())
         table = rows_html(with_notes, ("day", "status", "note")) if with_notes else ""
         title = head(f"Plan: {self.data_type}", "plan.load() loads it")
         return page(title + facts(self._facts()) + heat_map(days, _ORDER) + table)
@@ -149,7 +151,13 @@ class Plan:
         return ", ".join(f"{count:,} {status}" for status, count in counts.items()) or "none"
 
     def _notes(self) -> list[str]:
-        return [f"  {day.date} {day.status}: {day.note}" for day in self.days if day.note]
+        return [f"  {span} {status}: {note}" for span, status, note in self._spans_with_notes()]
+
+    def _spans_with_notes(self) -> Iterator[tuple[str, PlanStatus, str]]:
+        """Days with a note, where those in a row that have the same one are told together."""
+        for (status, note), group in groupby(self.days, key=lambda day: (day.status, day.note)):
+            if note:
+                yield span_of([day.date for day in group]), status, note
 
 
 def make_plan(

@@ -35,7 +35,9 @@ class CachePolicy:
         ValueError
             If an argument is wrong.
         """
-        if revalidate not in ("recent", "always", "never"):
+        if not isinstance(offline, bool):
+            raise ValueError(f"offline={offline!r} is neither True nor False; give one of them")
+        if not isinstance(revalidate, str) or revalidate not in ("recent", "always", "never"):
             raise ValueError(
                 f"revalidate={revalidate!r} is unknown; choose 'recent', 'always' or 'never'"
             )

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from .. import html
 from ..download.core.transfer import ObjectVersion
+from ..download.object_names import check_text
 from ..download.targets import local_path
 from ..formatting import format_bytes
 from ..frames.header import check_columns
@@ -465,6 +466,7 @@ class DayCache:
         return html.table("Cached days", rows, columns, note=str(self.folder))
 
     def _path(self, key: str, form: Form = "day") -> Path:
+        check_text("key", key)
         return self.folder / f"{key.removesuffix('.gz').removesuffix('.csv')}{_SUFFIXES[form]}"
 
     def _files(self, data_type: str | None) -> list[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -28,16 +28,21 @@ from ..errors import (
 from ..formatting import format_bytes
 from ..frames.interrupts import in_thread, retry_on_interrupt
 from ..frames.misdated import misdated_rows
+from ..frames.quote_sizes import sizes_in_shares
 from ..frames.reader import empty_day, read_day, select
 from ..frames.selection import Selection
 from ..frames.wanted_columns import WantedColumns
+from ..market.calendar import exchange_now
 from ..market.data_types import DataType
+from ..market.known_issues import is_published, why_no_file
 from ..report import DayOutcome, LoadReport, Status
 from .cache_policy import CachePolicy
 from .day_cache import CachedDay
+from .day_tickers import DayTickers
 from .object_versions import ObjectVersions, reason_for_no_file
 from .progress import Progress
 from .proved_ranges import ProvedRangesReader, ProvedRows, RangedReads
+from .refusals import explain_second_refusal, unexpectedly_forbidden
 from .request import Request
 from .result import LoadResult
 from .selected_rows import SelectedRows
@@ -50,6 +55,10 @@ if TYPE_CHECKING:
 DAYS_AT_ONCE = 8
 SMALL_DAYS_AT_ONCE = 64
 """Daily bars are less than 5 MB a day: the time goes into waiting for their first bytes."""
+
+
+_SMALL_BYTES = 8 * 1024 * 1024
+"""Of a file no larger than this all tickers are read where a symbol is not found."""
 
 
 def days_at_once(data_type: DataType, max_concurrent: int | None) -> int:
@@ -79,13 +88,15 @@ class DayLoader:
     progress: Progress
     ranged_reads: RangedReads
     max_concurrent: int | None = None
+    tickers: DayTickers = field(init=False)
     _slots: asyncio.Semaphore = field(init=False)
     _columns: WantedColumns = field(init=False)
     _notes: dict[str, None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.tickers = DayTickers(self.request)
         self._slots = asyncio.Semaphore(days_at_once(self.request.data_type, self.max_concurrent))
-        self._columns = WantedColumns(self.request.data_type, self.request.columns)
+        self._columns = WantedColumns(self.request.data_type, self.request.columns_to_read)
 
     async def load(self) -> LoadResult:
         """Load all days, many at once.
@@ -113,12 +124,17 @@ class DayLoader:
             # What is no day's own failure, such as a wrong bucket, is the same for all days.
             raise errors.exceptions[0] from None
         days = [task.result() for task in tasks]
+        # Each at the end, when all others had their turn.
+        for at in unexpectedly_forbidden([day.outcome for day in days]):
+            again = await self._load_day(days[at].outcome.date, days[at].outcome.key, False)
+            days[at] = replace(again, outcome=explain_second_refusal(again.outcome))
         report = LoadReport(self.request.data_type.name, tuple(day.outcome for day in days))
         if not report.with_status("forbidden", "failed"):  # one of these may have the column
             self._columns.check()
         frames = [day.frame for day in days if day.frame is not None]
         notes = (*self.versions.notes, *self._notes)
-        return LoadResult(self._concatenate(frames), report, notes)
+        result = LoadResult(self._concatenate(frames), report, notes)
+        return await in_thread(partial(self.tickers.judge, result, self.policy, self.catalog))
 
     async def _load_day(self, day: date, key: str, is_current: bool) -> LoadedDay:
         failed: tuple[Status, str]
@@ -134,7 +150,7 @@ class DayLoader:
         except BucketNotFoundError:
             raise
         except ObjectNotFoundError as error:
-            failed = "missing", error.reason
+            failed = "missing", self._why_missing(day, error)
         except AccessDeniedError as error:
             failed = "forbidden", f"{error.reason} – {error.remedy}"
         except TransferError as error:
@@ -223,6 +239,11 @@ class DayLoader:
             key,
             self.downloader.max_decompressed_bytes,
         )
+
+    def _why_missing(self, day: date, error: ObjectNotFoundError) -> str:
+        now = exchange_now()
+        reason = why_no_file(day, now)
+        return f"{reason} ({error.reason})" if is_published(day, now) else reason
 
     async def _fetch_locked(self, day: date, key: str) -> LoadedDay:
         """Download a day while no other process of this machine does."""
@@ -391,6 +412,8 @@ class DayLoader:
                 lambda columns: read(selection=request.selection, columns=columns)
             )
             note = self._quality_note(frame, day)
+            if target.size <= _SMALL_BYTES:
+                self.tickers.look_at(frame, partial(read, columns=["ticker"]))
         elif request.selection is None:
             whole = read()
             note = self._quality_note(whole, day)
@@ -452,6 +475,8 @@ class DayLoader:
         if outcome.reason and self.request.strict:
             raise SchemaError(outcome.reason, key=outcome.key)
         frame = self._columns.complete(frame)
+        if self.request.quote_sizes == "shares":
+            frame = sizes_in_shares(frame, outcome.date)
         return LoadedDay(outcome, self._add_date_and_zone(outcome.date, frame))
 
     def _store(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import partial
@@ -14,11 +14,14 @@ from ..download.core.transfer import ObjectVersion
 from ..download.s3_catalog import S3Catalog
 from ..errors import TransferError
 from ..frames.interrupts import in_thread
-from ..market.calendar import exchange_today, trading_days
+from ..market.calendar import exchange_now, exchange_today, trading_days
 from ..market.data_types import DataType
+from ..market.known_issues import is_published, why_no_file
+from ..report import span_of
 from .cache_policy import CachePolicy
 from .day_cache import CachedDay
 from .first_day import first_day_from, is_first_day_known
+from .folders import check_folder
 from .request import Request
 
 REVALIDATION_WINDOW = timedelta(days=28)
@@ -119,7 +122,19 @@ class ObjectVersions:
             return self._keys_of(day for day in cached if first <= day <= last)
         keys = self._keys_of(map(date.fromordinal, range(first.toordinal(), last.toordinal() + 1)))
         await self._list(keys.values())
-        return {day: key for day, key in keys.items() if key in self.listed}
+        listed = {day: key for day, key in keys.items() if key in self.listed}
+        if not listed:
+            await check_folder(self.downloader, self.catalog, data_type)
+        self._note_unpublished([day for day in keys if day not in listed])
+        return listed
+
+    def _note_unpublished(self, days: Sequence[date]) -> None:
+        """Warn of days that are not listed as they are too young: nothing else tells of them."""
+        data_type, now = self.request.data_type, exchange_now()
+        young = [day for day in days if not is_published(day, now)]
+        if young and self.request.missing != "ignore":
+            reason = why_no_file(young[-1], now)
+            self.notes.append(f"{data_type.name} of {span_of(young)}: {reason}")
 
     async def _range(self) -> tuple[date, date]:
         """The part of the request's range that may have files: not in the future."""
