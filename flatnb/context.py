@@ -18,6 +18,7 @@ from .load.cache_policy import CachePolicy, Revalidate
 from .load.day_cache import cache_folder
 from .load.day_loader import SMALL_DAYS_AT_ONCE
 from .load.journal import Journal
+from .load.proved_ranges import RangedReads, Ranges
 from .market.data_types import (
     LIVE_BUCKET,
     LIVE_ENDPOINT_URL,
@@ -44,6 +45,8 @@ class Context:
         The cache and when it is trusted; None: no cache.
     runner
         Runs all work of the session, and refuses it after `close`.
+    ranged_reads
+        Whether minutes are read by ranges, and how that went.
     journal
         What the session's loads used and found out.
     """
@@ -54,6 +57,7 @@ class Context:
     catalog: S3Catalog
     cache_policy: CachePolicy | None
     runner: JobRunner
+    ranged_reads: RangedReads
     journal: Journal = field(default_factory=Journal)
     _finalizers: list[weakref.finalize] = field(default_factory=list, repr=False)  # type: ignore[type-arg]
 
@@ -87,7 +91,7 @@ class ContextSpec:
         As `FlatSession` takes them.
     cache
         The folder of all caches; None: no cache.
-    revalidate, offline, max_decompressed_bytes
+    revalidate, offline, max_cache_bytes, ranges, max_decompressed_bytes
         As `FlatSession` takes them.
     """
 
@@ -101,6 +105,8 @@ class ContextSpec:
     cache: Path | None = None
     revalidate: Revalidate = "recent"
     offline: bool = False
+    max_cache_bytes: int | None = None
+    ranges: Ranges = "never"
     max_decompressed_bytes: int | None = None
 
     def open(
@@ -145,8 +151,11 @@ class ContextSpec:
             credentials.source,
             downloader,
             S3Catalog(self.bucket, self.options_root),
-            CachePolicy.at(self._cache_folder(), self.revalidate, self.offline),
+            CachePolicy.at(
+                self._cache_folder(), self.revalidate, self.offline, self.max_cache_bytes
+            ),
             JobRunner(observer),
+            RangedReads(self.ranges),
         )
 
     def _cache_folder(self) -> Path | None:

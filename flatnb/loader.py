@@ -87,6 +87,7 @@ class Loader:
             request,
             self.versions(request, only),
             progress,
+            context.ranged_reads,
             context.spec.max_concurrent,
         )
         result = await loader.load()

@@ -21,6 +21,7 @@ from .lake.writer import LakeWriter
 from .lazy.scanner import Scanner
 from .load.cache_policy import Revalidate
 from .load.day_cache import DayCache, cache_root
+from .load.proved_ranges import Ranges
 from .load.request import Between, LoadOptions, with_load_options
 from .loader import Loader
 from .market.calendar import DateLike
@@ -67,14 +68,24 @@ class FlatSession:
         As `AsyncS3Downloader` takes them. ``max_concurrent`` is how many days are downloaded or
         read at once; None: 8, or 64 of daily bars, whose files are small.
     cache
-        Where to cache each day that was loaded, as Parquet: True for ``FLATNB_CACHE`` or the
-        user's cache folder, a path, or False for no cache.
+        Where to cache what was loaded: True for ``FLATNB_CACHE`` or the user's cache folder, a
+        path, or False for no cache. A load of all symbols stores the day as Parquet. A load of
+        some symbols stores their rows, and with them the compressed file (up to 32 MiB) or an
+        index of it, by which other symbols are read later without the whole file.
     revalidate
         Which cached days to compare with the bucket, one listing a month: ``"recent"``, those of
         the last four weeks; ``"always"``; or ``"never"``. A file that the vendor has replaced is
         downloaded again, and the report says so.
     offline
         Use the cache alone.
+    max_cache_bytes
+        When the cache grows larger, what was not used for the longest time is removed; None: no
+        limit.
+    ranges
+        ``"proved"``: load stock minutes of up to 30 symbols by byte ranges, proved to be complete
+        by the bars of the same day's daily file; days that cannot be proved are loaded whole. It
+        has been proved on synthetic files only: check it with ``flatnb doctor --ranges DAY``.
+        ``"never"``: load whole files.
 
     Raises
     ------
@@ -105,6 +116,8 @@ class FlatSession:
         cache: bool | str | os.PathLike[str] = True,
         revalidate: Revalidate = "recent",
         offline: bool = False,
+        max_cache_bytes: int | None = None,
+        ranges: Ranges = "never",
         max_decompressed_bytes: int | None = None,
     ) -> None:
         credentials = find_credentials(access_key_id, secret_access_key, profile=profile)
@@ -119,6 +132,8 @@ class FlatSession:
             cache=cache_root(cache),
             revalidate=revalidate,
             offline=offline,
+            max_cache_bytes=max_cache_bytes,
+            ranges=ranges,
             max_decompressed_bytes=max_decompressed_bytes,
         )
         self._panel = Panel(endpoint_url)

@@ -24,6 +24,7 @@ LAYERS = (
     "html",
     "report",
     "errors",
+    "ranges",
     "credentials",
     "download",
     "frames",

@@ -11,7 +11,7 @@ import pytest
 
 from flatnb import AccessDeniedError, FlatSession, LoadError, S3Catalog
 from flatnb.demo import DemoServer
-from flatnb.load import day_cache as cache
+from flatnb.load import cache_files
 from tests.servers import faults
 from tests.servers.fault_s3 import FaultServer
 from tests.servers.payloads import day_csv, gz
@@ -155,7 +155,7 @@ def test_a_lock_of_other_rules(
     path = tmp_path / "nb.lock"
     session.lock(path)
     told = json.loads(path.read_text())
-    told["schema"] = f"{cache.SCHEMA_VERSION}0"
+    told["schema"] = f"{cache_files.SCHEMA_VERSION}0"
     for file in told["files"].values():
         file["columns"] = "other"
     path.write_text(json.dumps(told))

@@ -19,6 +19,7 @@ from .core.transfer import ObjectVersion, download
 from .drivers.botocore_client import check_endpoint
 from .events import Event, Listener
 from .gzip_stream import MAGIC, decompress_stream
+from .object_names import validate_name
 from .statistics import Statistics, StatisticsDict
 from .targets import FileTarget, MemoryTarget, PartFile, Target, local_path
 
@@ -48,6 +49,10 @@ class Downloader:
         check_at_least("max_pool_connections", max_pool_connections, 1)
         if max_decompressed_bytes is not None:
             check_at_least("max_decompressed_bytes", max_decompressed_bytes, 1)
+        if listener is not None and not callable(listener):
+            raise ValueError(f"listener={listener!r} cannot be called; give a function of an event")
+        if statistics is not None and not isinstance(statistics, Statistics):
+            raise ValueError(f"statistics={statistics!r} is not a Statistics object; omit it")
         _check_seconds("timeout", timeout)
         _check_seconds("backoff_s", backoff_s)
         self.endpoint_url = endpoint_url
@@ -198,14 +203,6 @@ def _validate_credentials(credentials: Mapping[str, str]) -> dict[str, str]:
         # Copied keys often end in a line break, which the signature would include.
         pair[name] = value.strip()
     return pair
-
-
-def validate_name(bucket: str, key: str) -> tuple[str, str]:
-    """Return both, or raise ValueError if one is not a non-empty string."""
-    for parameter, value in (("bucket", bucket), ("key", key)):
-        if not isinstance(value, str) or not value:
-            raise ValueError(f"{parameter}={value!r} must be a non-empty string")
-    return bucket, key
 
 
 def check_at_least(parameter: str, value: int, least: int) -> None:

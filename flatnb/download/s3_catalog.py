@@ -17,6 +17,7 @@ from ..market.data_types import (
     find_data_type,
     get_data_type,
 )
+from .object_names import check_bucket_name
 
 _T = TypeVar("_T")
 
@@ -61,7 +62,7 @@ class S3Catalog:
     Raises
     ------
     ValueError
-        If ``options_root`` is neither.
+        If ``options_root`` is neither, or ``bucket`` is not a name alone.
     """
 
     STOCKS_DAILY_PREFIX = "us_stocks_sip/day_aggs_v1"
@@ -72,11 +73,10 @@ class S3Catalog:
     def __init__(
         self, bucket: str = LIVE_BUCKET, options_root: str = DOCUMENTED_OPTIONS_ROOT
     ) -> None:
-        if options_root not in OPTIONS_ROOTS:
+        if not isinstance(options_root, str) or options_root not in OPTIONS_ROOTS:
             known = " or ".join(map(repr, OPTIONS_ROOTS))
             raise ValueError(f"options_root={options_root!r} is unknown; choose {known}")
-        if not isinstance(bucket, str) or not bucket:
-            raise ValueError(f"bucket={bucket!r} must be a non-empty string")
+        check_bucket_name(bucket)
         self.bucket = bucket
         self.options_root = options_root
         # So that `get_options_daily_key` of this object begins with its own prefix.

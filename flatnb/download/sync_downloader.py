@@ -12,7 +12,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
-from .base_downloader import Downloader, LocalPath, keys_of, validate_name
+from .base_downloader import Downloader, LocalPath, keys_of
 from .core.commands import Operation
 from .core.listing import exists, list_summaries
 from .drivers.botocore_client import (
@@ -25,6 +25,7 @@ from .drivers.botocore_client import (
 from .drivers.socket_shutdown import ConnectionRegistry
 from .drivers.sync_driver import SyncRun
 from .events import Listener
+from .object_names import validate_name
 from .statistics import Statistics
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from .. import __version__
 from ..download.core.listing import ObjectSummary
 from ..download.targets import PartFile, local_path
 from ..html import table
-from ..load.day_cache import SCHEMA_VERSION
+from ..load.cache_files import SCHEMA_VERSION
 from ..load.journal import UsedFile
 
 LockStatus = Literal["same", "changed", "gone"]

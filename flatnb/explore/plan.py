@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import groupby
 from typing import Any, Literal
 
 from ..formatting import format_bytes, format_duration
@@ -13,6 +14,7 @@ from ..html import facts, head, heat_map, page, rows_html
 from ..load.object_versions import VersionSurvey, reason_for_no_file
 from ..load.request import Request
 from ..market.known_issues import is_published, known_issue
+from ..report import span_of
 
 PlanStatus = Literal["cached", "to download", "replaced", "missing", "late", "not cached"]
 
@@ -46,6 +48,8 @@ class PlannedDay:
         ``"not cached"``: not in the cache, and with ``offline=True`` the bucket is not asked.
     size_bytes
         Size of the file in the bucket; 0 if there is none.
+    download_bytes
+        Bytes of it that would be downloaded: all, or ranges of a file that is cached in part.
     note
         What users have publicly reported of this file, or other remarks.
     """
@@ -54,6 +58,7 @@ class PlannedDay:
     key: str
     status: PlanStatus
     size_bytes: int
+    download_bytes: int = 0
     note: str = ""
 
 
@@ -90,8 +95,8 @@ class Plan:
 
     @property
     def bytes_to_download(self) -> int:
-        """Size of the files that are not cached."""
-        return sum(day.size_bytes for day in self.with_status("to download", "replaced"))
+        """Size of the files that are not cached, or of the ranges needed of them."""
+        return sum(day.download_bytes for day in self.days)
 
     @property
     def bytes_cached(self) -> int:
@@ -120,7 +125,7 @@ class Plan:
 
     def _repr_html_(self) -> str:
         days = {day.date: _SQUARES.get(day.status, str(day.status)) for day in self.days}
-        with_notes = [(day.date, day.status, day.note) for day in self.days if day.note]
+        with_notes = list(self._spans_with_notes())
         table = rows_html(with_notes, ("day", "status", "note")) if with_notes else ""
         title = head(f"Plan: {self.data_type}", "plan.load() loads it")
         return page(title + facts(self._facts()) + heat_map(days, _ORDER) + table)
@@ -146,7 +151,13 @@ class Plan:
         return ", ".join(f"{count:,} {status}" for status, count in counts.items()) or "none"
 
     def _notes(self) -> list[str]:
-        return [f"  {day.date} {day.status}: {day.note}" for day in self.days if day.note]
+        return [f"  {span} {status}: {note}" for span, status, note in self._spans_with_notes()]
+
+    def _spans_with_notes(self) -> Iterator[tuple[str, PlanStatus, str]]:
+        """Days with a note, where those in a row that have the same one are told together."""
+        for (status, note), group in groupby(self.days, key=lambda day: (day.status, day.note)):
+            if note:
+                yield span_of([day.date for day in group]), status, note
 
 
 def make_plan(
@@ -166,9 +177,9 @@ def make_plan(
         status: PlanStatus
         impossible = reason_for_no_file(request.data_type, day)
         note = impossible or known_issue(request.data_type, day)
-        if cached is not None and (listed == cached or not needs_revalidation(day)):
-            status = "cached"
-            if listed is not None and listed != cached:
+        if cached is not None and (listed == cached.version or not needs_revalidation(day)):
+            status = "to download" if cached.missing_bytes else "cached"
+            if listed is not None and listed != cached.version:
                 note = f"{_NEWER}; {note}" if note else _NEWER
         elif is_offline and not impossible:
             status = "not cached"
@@ -176,8 +187,11 @@ def make_plan(
             status = "missing" if is_published(day, now) else "late"
         else:
             status = "replaced" if cached is not None else "to download"
-        version = cached if status == "cached" else listed
-        return PlannedDay(day, key, status, version.size_bytes if version else 0, note)
+        is_cached = status == "cached" or (cached is not None and cached.missing_bytes > 0)
+        version = cached.version if cached is not None and is_cached else listed
+        size_bytes = version.size_bytes if version else 0
+        needed = cached.missing_bytes if cached is not None and is_cached else size_bytes
+        return PlannedDay(day, key, status, size_bytes, needed, note)
 
     days = tuple(planned(day, key) for day, key in survey.keys.items())
     columns = request.columns or tuple(request.data_type.columns) or ("ticker",)

@@ -12,6 +12,7 @@ from ..context import Context
 from ..download.core.listing import ObjectSummary
 from ..frames.to_pandas import FrameKind
 from ..load.first_day import first_day_from
+from ..load.folders import check_folder
 from ..load.request import LoadOptions, Request
 from ..loader import Loader
 from ..market.calendar import DateLike, as_date_range, exchange_now
@@ -84,6 +85,8 @@ class Planner:
         first = await first_day_from(context.downloader, context.catalog, data_type, first)
         years = range(first.year, last.year + 1)
         found = await asyncio.gather(*(self._list_year(data_type, year) for year in years))
+        if not any(found):
+            await check_folder(context.downloader, context.catalog, data_type)
         return first, [item for each in found for item in each]
 
     async def _list_year(self, data_type: DataType, year: int) -> list[ObjectSummary]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 
 from ..context import ContextSpec
 from ..download.events import BytesReceived, DownloadFailed, DownloadFinished, Listener, SizeKnown
 from ..errors import AccessDeniedError, FlatnbError, ObjectNotFoundError, TransferError
 from ..frames.header import AbsentColumnsError
-from ..load.day_cache import SCHEMA_VERSION
+from ..load.cache_files import SCHEMA_VERSION
 from ..load.object_versions import VersionSurvey, reason_for_no_file
 from ..load.progress import Progress
+from ..load.refusals import explain_second_refusal, unexpectedly_forbidden
 from ..load.request import Request
 from ..market.data_types import DataType
+from ..market.known_issues import why_no_file
 from ..report import DayOutcome, Status
 from .day_task import DayTask, Executor, ManifestRow
 from .manifest import Manifest
@@ -74,17 +77,24 @@ async def build(
     outcomes = [_outcome(task, manifest.rows[task.date.isoformat()], "cached") for task in done]
     running = [asyncio.ensure_future(_do(task, executor, listener)) for task in to_do]
     adding: list[asyncio.Future[None]] = []
+
+    async def record(task: DayTask, row: ManifestRow | Exception) -> DayOutcome:
+        if isinstance(row, ManifestRow):
+            adding.append(asyncio.ensure_future(asyncio.to_thread(manifest.add, row)))
+            await asyncio.shield(adding[-1])
+            return _outcome(task, row, "loaded")
+        if isinstance(row, ValueError) and not isinstance(row, FlatnbError):
+            raise row
+        return _failure(task, row)
+
     try:
-        for ended in asyncio.as_completed(running):
-            task, row = await ended
-            if isinstance(row, ManifestRow):
-                adding.append(asyncio.ensure_future(asyncio.to_thread(manifest.add, row)))
-                await asyncio.shield(adding[-1])
-                outcomes.append(_outcome(task, row, "loaded"))
-            elif isinstance(row, ValueError) and not isinstance(row, FlatnbError):
-                raise row
-            else:
-                outcomes.append(_failure(task, row))
+        outcomes += [await record(*await ended) for ended in asyncio.as_completed(running)]
+        outcomes.sort(key=lambda day: day.date)
+        by_day = {task.date: task for task in to_do}
+        for at in unexpectedly_forbidden(outcomes):
+            again = asyncio.ensure_future(_do(by_day[outcomes[at].date], executor, listener))
+            running.append(again)
+            outcomes[at] = explain_second_refusal(await record(*await again))
     finally:
         for each in running:
             each.cancel()
@@ -143,13 +153,10 @@ def _failure(task: DayTask, error: Exception) -> DayOutcome:
     return DayOutcome(task.date, task.key, status, f"{type(error).__name__}: {reason}{remedy}")
 
 
-_NO_FILE = "the bucket has no file"
-
-
-def missing_days(data_type: DataType, survey: VersionSurvey) -> list[DayOutcome]:
-    """The trading days that the bucket has no file of."""
+def missing_days(data_type: DataType, survey: VersionSurvey, now: datetime) -> list[DayOutcome]:
+    """The trading days that the bucket has no file of, at the time ``now`` (zone-aware)."""
     return [
-        DayOutcome(day, key, "missing", reason_for_no_file(data_type, day) or _NO_FILE)
+        DayOutcome(day, key, "missing", reason_for_no_file(data_type, day) or why_no_file(day, now))
         for day, key in survey.keys.items()
         if key not in survey.listed
     ]

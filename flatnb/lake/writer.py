@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Unpack
@@ -14,8 +15,8 @@ from ..load.day_loader import days_at_once
 from ..load.object_versions import ObjectVersions
 from ..load.progress import Progress
 from ..load.request import LoadOptions, Request
-from ..load.result import warn
-from ..market.calendar import DateLike
+from ..load.result import mixed_sizes, unknown_symbols_warning, warn
+from ..market.calendar import DateLike, exchange_now
 from ..market.data_types import DATA_TYPES
 from ..report import LoadReport, list_days
 from .build import build, missing_days, tasks_for
@@ -25,7 +26,7 @@ from .lake import Lake
 from .manifest import Manifest
 from .storage import Storage, storage_at
 
-_LOADS_ONLY = ("tz", "missing", "strict")
+_LOADS_ONLY = ("tz", "missing", "strict", "quote_sizes")
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ class LakeWriter:
         for name in _LOADS_ONLY:
             if name in options:
                 raise ValueError(
-                    f"{name}={dict(options)[name]!r} is for load() alone: a lake has UTC, and its "
-                    "report lists missing days; omit it"
+                    f"{name}={dict(options)[name]!r} is for load() alone: a lake has UTC and the "
+                    "files' values, and its report lists missing days; omit it"
                 )
         request = Request.validate(data_type, start, end, **options)
         storage = storage_at(path)
@@ -63,14 +64,14 @@ class LakeWriter:
         return self.context.runner.start(
             self._build(request, storage, client, counts),
             f"{request.data_type.name} {start} … {end} to {storage.address}",
-            finish=partial(_finish, storage.address),
+            finish=partial(_finish, request, storage.address),
             progress=counts,
             show=progress,
         ).result()
 
     async def _build(
         self, request: Request, storage: Storage, client: object, counts: Progress
-    ) -> LoadReport:
+    ) -> tuple[LoadReport, list[str]]:
         context, name = self.context, request.data_type.name
         manifest = await asyncio.to_thread(Manifest, storage, name)
         _refuse_other_content(request, manifest, storage)
@@ -90,10 +91,10 @@ class LakeWriter:
                 outcomes = await build(tasks, executor, manifest, counts, listener)
             finally:
                 await local.settle()
-        outcomes += missing_days(request.data_type, survey)
+        outcomes += missing_days(request.data_type, survey, exchange_now())
         report = LoadReport(name, tuple(sorted(outcomes, key=lambda day: day.date)))
         context.journal.record(request.data_type, report)
-        return report
+        return report, versions.notes
 
 
 def _refuse_other_content(request: Request, manifest: Manifest, storage: Storage) -> None:
@@ -105,11 +106,31 @@ def _refuse_other_content(request: Request, manifest: Manifest, storage: Storage
         )
 
 
-def _finish(address: str, report: LoadReport) -> Lake:
+def _finish(request: Request, address: str, built: tuple[LoadReport, list[str]]) -> Lake:
+    report, notes = built
     bad = report.with_status("forbidden", "failed")
     if bad:
         lines = [f"{len(bad)} of {len(report)} days could not be converted", *list_days(bad)]
         raise LoadError("\n".join(lines), report=report)
     if missing := report.with_status("missing"):
         warn("\n".join([f"{len(missing)} days have no file", *list_days(missing)]))
-    return Lake(address, report.data_type, report)
+    lake = Lake(address, report.data_type, report)
+    for text in (*notes, *_doubts(request, report, lake)):
+        warn(text)
+    return lake
+
+
+def _doubts(request: Request, report: LoadReport, lake: Lake) -> Iterator[str]:
+    """What to warn of in a lake: sizes in two units, symbols that it does not have."""
+    columns = request.columns or tuple(request.data_type.columns)
+    if sizes := mixed_sizes(request, report, columns):
+        yield sizes
+    selection = request.selection
+    if selection is None or not selection.names or not len(lake):
+        return
+    rows = lake.scan()
+    if "ticker" in rows.collect_schema().names():
+        tickers = set(rows.select("ticker").unique().collect()["ticker"])
+        yield from filter(None, [unknown_symbols_warning(request, selection.not_in(tickers), ())])
+    elif not lake.rows:
+        yield unknown_symbols_warning(request, selection.names, ())

@@ -19,10 +19,11 @@ from ..load.day_loader import DAYS_AT_ONCE
 from ..load.first_day import first_day_from, is_first_day_known
 from ..load.progress import Progress
 from ..load.request import Request
+from ..load.result import mixed_sizes, unknown_symbols_warning
 from ..loader import Loader
 from ..market.calendar import exchange_today, trading_days
 from ..market.data_types import DataType, get_data_type
-from ..report import DayOutcome, LoadReport, list_days
+from ..report import LOADED_STATUSES, DayOutcome, LoadReport, list_days
 from .predicate import days_of, tickers_of, tree_of
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class Source:
         outcomes: list[DayOutcome] = []
         wanted = list(with_columns if with_columns is not None else schema_of(data_type))
         left = n_rows
+        unknown: set[str] | None = None
+        tickers: frozenset[str] = frozenset()
         for days in _groups(days_with_files, 1 if n_rows is not None else DAYS_AT_ONCE):
             if left == 0:
                 break
@@ -68,6 +71,10 @@ class Source:
             result = context.runner.wait(work, name, raise_if_interrupted)
             outcomes += result.report.days
             frame = result.frame
+            if result.report.with_status(*LOADED_STATUSES):
+                found = set(result.unknown_symbols)
+                unknown = found if unknown is None else unknown & found
+                tickers = result.tickers or tickers
             _check(result.report, frame)
             _warn_of_new_columns(frame, query)
             if predicate is not None:
@@ -80,6 +87,11 @@ class Source:
         report = LoadReport(data_type.name, tuple(outcomes))
         context.journal.record(data_type, report)
         _warn_of_missing(report)
+        # A query that ended after its first rows has not looked at all days.
+        if unknown and left is None:
+            _warn(unknown_symbols_warning(query.request, sorted(unknown), tickers))
+        if sizes := mixed_sizes(query.request, report, wanted):
+            _warn(sizes)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import partial
@@ -14,10 +14,14 @@ from ..download.core.transfer import ObjectVersion
 from ..download.s3_catalog import S3Catalog
 from ..errors import TransferError
 from ..frames.interrupts import in_thread
-from ..market.calendar import exchange_today, trading_days
+from ..market.calendar import exchange_now, exchange_today, trading_days
 from ..market.data_types import DataType
+from ..market.known_issues import is_published, why_no_file
+from ..report import span_of
 from .cache_policy import CachePolicy
+from .day_cache import CachedDay
 from .first_day import first_day_from, is_first_day_known
+from .folders import check_folder
 from .request import Request
 
 REVALIDATION_WINDOW = timedelta(days=28)
@@ -38,12 +42,12 @@ class VersionSurvey:
     listed
         Key → version, of the files in the bucket.
     cached
-        Key → version, of the files in the cache.
+        Key → what the cache has, of the files that can be used for the request.
     """
 
     keys: Mapping[date, str]
     listed: Mapping[str, ObjectVersion]
-    cached: Mapping[str, ObjectVersion]
+    cached: Mapping[str, CachedDay]
 
 
 def reason_for_no_file(data_type: DataType, day: date) -> str:
@@ -64,7 +68,7 @@ class ObjectVersions:
     only
         Restricts the request to these days; None: all of its range.
     listed, cached
-        Key → version, as far as it was looked up.
+        Key → version, and key → what is cached, as far as it was looked up.
     notes
         Messages to warn of.
     """
@@ -75,7 +79,7 @@ class ObjectVersions:
     request: Request
     only: Collection[date] | None = None
     listed: dict[str, ObjectVersion] = field(default_factory=dict)
-    cached: dict[str, ObjectVersion] = field(default_factory=dict)
+    cached: dict[str, CachedDay] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     _months: set[str] = field(default_factory=set)
 
@@ -118,7 +122,19 @@ class ObjectVersions:
             return self._keys_of(day for day in cached if first <= day <= last)
         keys = self._keys_of(map(date.fromordinal, range(first.toordinal(), last.toordinal() + 1)))
         await self._list(keys.values())
-        return {day: key for day, key in keys.items() if key in self.listed}
+        listed = {day: key for day, key in keys.items() if key in self.listed}
+        if not listed:
+            await check_folder(self.downloader, self.catalog, data_type)
+        self._note_unpublished([day for day in keys if day not in listed])
+        return listed
+
+    def _note_unpublished(self, days: Sequence[date]) -> None:
+        """Warn of days that are not listed as they are too young: nothing else tells of them."""
+        data_type, now = self.request.data_type, exchange_now()
+        young = [day for day in days if not is_published(day, now)]
+        if young and self.request.missing != "ignore":
+            reason = why_no_file(young[-1], now)
+            self.notes.append(f"{data_type.name} of {span_of(young)}: {reason}")
 
     async def _range(self) -> tuple[date, date]:
         """The part of the request's range that may have files: not in the future."""
@@ -168,10 +184,14 @@ class ObjectVersions:
             key for day, key in keys.items() if key in self.cached and self.needs_revalidation(day)
         }
         # Days that could not be compared are downloaded again.
-        with contextlib.suppress(TransferError):
-            await self._list(uncertain)
-        confirmed = {key for key in uncertain if self.listed.get(key) == self.cached[key]}
+        await self.list_versions(uncertain)
+        confirmed = {key for key in uncertain if self.listed.get(key) == self.cached[key].version}
         return set(self.cached) - uncertain | confirmed
+
+    async def list_versions(self, keys: Iterable[str]) -> None:
+        """Look up the versions of files in the bucket, as far as they can be listed."""
+        with contextlib.suppress(TransferError):
+            await self._list(keys)
 
     def needs_revalidation(self, day: date) -> bool:
         """Whether a load compares a cached day with the bucket."""
@@ -186,9 +206,11 @@ class ObjectVersions:
             return
         cache, columns = self.policy.cache, self.request.data_type.fingerprint
 
-        def look_up() -> dict[str, ObjectVersion]:
-            found = ((key, cache.version(key, columns)) for key in keys)
-            return {key: version for key, version in found if version is not None}
+        selection = self.request.selection
+
+        def look_up() -> dict[str, CachedDay]:
+            found = ((key, cache.find(key, columns, selection)) for key in keys)
+            return {key: day for key, day in found if day is not None}
 
         self.cached = await in_thread(look_up)
 

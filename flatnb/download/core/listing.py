@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from ...errors import BucketNotFoundError, IntegrityError, ObjectNotFoundError, TransferError
+from ..object_names import check_bucket_name, check_text
 from .commands import Call, Operation
 from .retry import TransferContext, with_retries
 
@@ -40,7 +41,7 @@ def list_summaries(
     Raises
     ------
     ValueError
-        If ``max_keys`` is not a positive integer.
+        If ``max_keys`` is not a positive integer, or the bucket or the prefix not a name.
     IntegrityError
         If a page is marked as truncated but has no continuation token. boto3's own paginator
         would end there, without an error.
@@ -49,6 +50,8 @@ def list_summaries(
     """
     if isinstance(max_keys, bool) or not isinstance(max_keys, int) or max_keys < 1:
         raise ValueError(f"max_keys={max_keys!r} must be a positive integer")
+    check_bucket_name(bucket)
+    check_text("prefix", prefix)
     summaries = ObjectListing()
     parameters: dict[str, object] = {"Bucket": bucket, "Prefix": prefix}
     while True:
@@ -78,6 +81,8 @@ def list_summaries(
 
 def list_folders(context: TransferContext, bucket: str, prefix: str) -> Operation[list[str]]:
     """The prefixes one level below ``prefix``, each with a trailing ``/``; at most 1000."""
+    check_bucket_name(bucket)
+    check_text("prefix", prefix)
     parameters = {"Bucket": bucket, "Prefix": prefix, "Delimiter": "/"}
     request = partial(Call, "list_objects_v2", parameters)
     page = yield from _page(context, bucket, prefix or "/", request)
