@@ -117,8 +117,6 @@ class CachedDay:
 class DayCache:
     """The cached days of one bucket.
 
-    Files above 32 MiB compressed (`flatnb.download.targets.SPILL_BYTES`) are not cached yet.
-
     Safe for use by several processes: an entry is written to a temporary file and renamed, and
     `exclusive` prevents two processes from loading the same day. The checksum of an entry is
     verified when it is first used. Other files in the folder are never changed.
