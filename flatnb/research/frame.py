@@ -18,6 +18,7 @@ Frame = TypeVar("Frame")
 TIME_COLUMNS = ("window_start", "sip_timestamp", "timestamp", "participant_timestamp")
 """The columns that tell when a row is of, the first that a frame has counts."""
 
+_SOME_DAY = date(2024, 1, 2)
 _EXCHANGE_TIME = ZoneInfo(EXCHANGE_TIME_ZONE)
 _MARKETS = {"O": "options", "I": "indices", "C": "forex", "X": "crypto"}
 
@@ -148,16 +149,26 @@ def market_of(frame: pl.DataFrame) -> str:
     return markets[0] if markets else "stocks"
 
 
-def with_date(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with a column ``date``: the file's day, or that of its time in exchange time."""
+def with_date(frame: pl.DataFrame, market: str) -> pl.DataFrame:
+    """The frame with a column ``date``: as it has it, or else the day of the file of each row.
+
+    That is the day of its time, in New York, of crypto and forex in UTC; of futures it is the
+    ``session_end_date``.
+    """
     import polars as pl
 
     if "date" in frame.columns:
         if frame["date"].null_count():
             raise ValueError("frame has rows whose date is null; give each the day of its file")
         return frame
-    utc = pl.col(time_column(frame)).cast(pl.Datetime("ns", "UTC"))
-    day = utc.dt.convert_time_zone(EXCHANGE_TIME_ZONE).dt.date()
+    if market == "futures":
+        ended = pl.col("session_end_date")
+        is_text = frame.schema["session_end_date"] == pl.String
+        day = ended.str.to_date("%Y-%m-%d") if is_text else ended.cast(pl.Date)
+    else:
+        zone = "UTC" if market in ("crypto", "forex") else EXCHANGE_TIME_ZONE
+        utc = pl.col(time_column(frame)).cast(pl.Datetime("ns", "UTC"))
+        day = utc.dt.convert_time_zone(zone).dt.date()
     return frame.select(day.alias("date"), pl.all())
 
 
@@ -167,12 +178,13 @@ def map_days(
     """Apply a function to the rows of each day, and put the results in a row.
 
     A day at a time: what is made on the way stays small, however many days there are. Days that
-    lie scattered over the frame are gathered, in the order in which they first come.
+    lie scattered over the frame are gathered, in the order in which they first come. A frame
+    without rows is taken as some trading day's, so that the result has its columns.
     """
     import polars as pl
 
     parts = [function(day, rows) for day, rows in _days(frame)]
-    return pl.concat(parts) if parts else function(date.min, frame)
+    return pl.concat(parts) if parts else function(_SOME_DAY, frame)
 
 
 def _days(frame: pl.DataFrame) -> Sequence[tuple[date, pl.DataFrame]]:

@@ -92,12 +92,10 @@ def hours(frame: Frame, hours: Hours = "regular") -> Frame:
     given = as_polars(frame)
     market = market_of(given)
     _check_market(hours, market)
-    rows = with_date(given)
+    rows = with_date(given, market)
     name = time_column(rows)
 
     def of_day(day: date, part: pl.DataFrame) -> pl.DataFrame:
-        if part.is_empty():
-            return part
         check_intraday(part, day, name)
         return part.filter(hours_expression(day, hours, time=name, market=market))
 
@@ -177,8 +175,8 @@ def check_intraday(rows: pl.DataFrame, day: date, name: str) -> None:
     ValueError
         If the first row is a bar that is stamped with midnight in New York.
     """
-    first = rows.head(1).select(instant(name)).item()
-    if name == "window_start" and first == moment_ns(day, time()):
+    first = rows.head(1).select(instant(name)).to_series()
+    if name == "window_start" and first.to_list() == [moment_ns(day, time())]:
         raise ValueError(
             f"frame holds day bars (window_start of {day} is midnight); give minutes or trades"
         )
