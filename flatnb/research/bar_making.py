@@ -134,6 +134,8 @@ class _BarMaker(ABC):
     def of_day(self, day: date, rows: pl.DataFrame) -> pl.DataFrame:
         import polars as pl
 
+        # First, as a trade may be cancelled after the hours that are asked for.
+        rows = self.standing(rows)
         if self.hours != "all":
             wanted = hours_expression(day, self.hours, time=self.time, market=self.market)
             rows = rows.filter(wanted)
@@ -143,6 +145,10 @@ class _BarMaker(ABC):
         return parts.with_columns(self.as_time(pl.col("window_start"))).select(
             self.columns(parts.columns)
         )
+
+    @abstractmethod
+    def standing(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows without those that were taken back."""
 
     @abstractmethod
     def prepared(self, day: date, rows: pl.DataFrame) -> pl.DataFrame:
@@ -235,6 +241,9 @@ class _BarMaker(ABC):
 
 
 class _FromMinutes(_BarMaker):
+    def standing(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return rows
+
     def prepared(self, day: date, rows: pl.DataFrame) -> pl.DataFrame:
         if has_hours(self.market):
             check_intraday(rows, day, self.time)
@@ -260,10 +269,13 @@ class _FromMinutes(_BarMaker):
 
 
 class _FromTrades(_BarMaker):
+    def standing(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return standing_trades(rows, self.market)
+
     def prepared(self, day: date, rows: pl.DataFrame) -> pl.DataFrame:
         import polars as pl
 
-        timed = standing_trades(rows, self.market).with_columns(instant(self.time).alias("_time"))
+        timed = rows.with_columns(instant(self.time).alias("_time"))
         regular: pl.Expr = pl.lit(True)
         if has_hours(self.market):
             regular = pl.col("_time").is_between(*_regular_ns(day), closed="left")

@@ -68,6 +68,7 @@ def _without_cancelled(trades: pl.DataFrame) -> pl.DataFrame:
     if not trades.select(is_cancel.any()).item():
         return trades
     key = ["ticker", "exchange", "price", "size"]
+    require_columns(trades, key, "frame", "by which cancelled trades are found")
     time = instant(time_column(trades)).alias("_time")
     numbered = trades.with_row_index("_row").with_columns(time, is_cancel.alias("_cancel"))
     cancels = numbered.filter("_cancel").sort("_time", maintain_order=True)
