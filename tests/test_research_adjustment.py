@@ -283,6 +283,7 @@ def test_dividends_that_change_no_row_need_no_close() -> None:
     ("table", "message"),
     [
         (MONDAY_DIVIDEND.with_columns(date=pl.lit("2024-02-01")), "no bars of 2024-01-31, before"),
+        (MONDAY_DIVIDEND.with_columns(currency=pl.lit("CAD")), "is in CAD"),
         (MONDAY_DIVIDEND.with_columns(amount=pl.lit(100.0)), "not below the previous close 100"),
         (
             pl.concat(
@@ -346,9 +347,14 @@ def split(a: Any, b: Any, day: str = "2024-01-03", kind: str = "split") -> dict[
     ],
 )
 def test_wrong_actions_are_refused_by_name(rows: list[dict[str, Any]], message: str) -> None:
-    """Whether or not the frame has their ticker."""
+    """Where the frame has their ticker; else they are nobody's concern."""
     with pytest.raises(ValueError, match=f"actions: .*{message}"):
-        adjust(daily("B", {"2024-01-02": 1.0}), actions(*rows))
+        adjust(daily("A", {"2024-01-02": 1.0}), actions(*rows))
+    with pytest.raises(ValueError, match=f"actions: .*{message}"):
+        read_actions(actions(*rows))
+    other = daily("B", {"2024-01-02": 1.0})
+    if all(row["ticker"] for row in rows):
+        assert adjust(other, actions(*rows)).equals(other)
 
 
 def test_tickers_that_readers_mistake_come_through_csv(tmp_path: Path) -> None:

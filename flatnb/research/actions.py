@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -23,10 +23,12 @@ _KINDS = {
     "stock_dividend": "split",
     "dividend": "dividend",
 }
-COLUMNS = ("ticker", "date", "kind", "from", "to", "amount", "factor")
+COLUMNS = ("ticker", "date", "kind", "from", "to", "amount", "currency", "factor")
 
 
-def read_actions(actions: Actions) -> pl.DataFrame:
+def read_actions(
+    actions: Actions, symbols: Iterable[str] | pl.Series | None = None
+) -> pl.DataFrame:
     """A table of splits and dividends, checked, with one meaning for each column.
 
     Parameters
@@ -43,14 +45,17 @@ def read_actions(actions: Actions) -> pl.DataFrame:
           split is from 3 to 1;
         - ``amount``, of dividends: dollars a share, as paid then;
         - ``factor``, optional, of dividends: what prices before the date are multiplied with for
-          this dividend alone, 1 - amount / previous close. With it no close is needed.
+          this dividend alone, 1 - amount / previous close. With it no close is needed;
+        - ``currency``, optional, of dividends: taken as ``USD`` where it is not told.
 
         A column that no row needs may be missing; others are left out.
+    symbols
+        Check and return the actions of these tickers alone. None: of all.
 
     Returns
     -------
     polars.DataFrame
-        The seven columns, ordered by ticker and date; ``kind`` is ``"split"`` or ``"dividend"``.
+        These columns, ordered by ticker and date; ``kind`` is ``"split"`` or ``"dividend"``.
 
     Raises
     ------
@@ -73,6 +78,7 @@ def read_actions(actions: Actions) -> pl.DataFrame:
     wanted = {
         "ticker": pl.String,
         "kind": pl.String,
+        "currency": pl.String,
         **dict.fromkeys(["from", "to", "amount", "factor"], pl.Float64),
     }
     absent = [
@@ -85,6 +91,10 @@ def read_actions(actions: Actions) -> pl.DataFrame:
     )
     # pandas has NaN where others have nothing.
     typed = typed.with_columns(pl.col("from", "to", "amount", "factor").fill_nan(None))
+    if symbols is not None:
+        names = pl.Series(list(symbols), dtype=pl.String)
+        typed = typed.filter(pl.col("ticker").is_in(names.implode()) | pl.col("ticker").is_null())
+    typed = typed.with_columns(pl.col("currency").fill_null("USD").str.to_uppercase())
     _check_values(typed)
     _check_twice(typed)
     return typed.with_columns(pl.col("kind").replace(_KINDS)).sort("ticker", "date", "kind")

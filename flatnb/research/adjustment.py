@@ -49,7 +49,8 @@ def adjust(
     """Back-adjust prices and sizes of stocks to the share basis of one day.
 
     Rows of the day of a split and later are on the new basis already; earlier ones are multiplied.
-    A ticker that ``actions`` does not name is taken to have had none. Tickers are case-sensitive.
+    A ticker that ``actions`` does not name is taken to have had none; actions of tickers that the
+    frame does not hold are not looked at. Tickers are case-sensitive.
 
     Parameters
     ----------
@@ -111,7 +112,9 @@ def adjust(
         raise ValueError(
             f"frame holds rows of {last}, after as_of={day}; choose a later day, or leave them out"
         )
-    table = read_actions(actions).filter(pl.col("date") <= day)
+    ticker = pl.col("ticker")
+    tickers = rows.select(ticker.filter(ticker.ne_missing(ticker.shift())).unique()).to_series()
+    table = read_actions(actions, tickers).filter(pl.col("date") <= day)
     steps = _steps(table, rows, how, closes)
 
     def of_day(when: date, part: pl.DataFrame) -> pl.DataFrame:
@@ -132,14 +135,10 @@ def _steps(
     how: str,
     closes: pl.DataFrame | pd.DataFrame | None,
 ) -> pl.DataFrame:
-    """The actions after the frame's first day, of its tickers, with a factor each."""
+    """The actions after the frame's first day, with a factor each."""
     import polars as pl
 
-    first = rows["date"].min()
-    tickers = rows.select(
-        pl.col("ticker").filter(pl.col("ticker").ne_missing(pl.col("ticker").shift())).unique()
-    )
-    applying = table.filter(pl.col("date") > first).join(tickers, on="ticker", how="semi")
+    applying = table.filter(pl.col("date") > rows["date"].min())
     splits = applying.filter(kind="split").select(
         "ticker",
         "date",
@@ -178,6 +177,12 @@ def _dividend_steps(
             "that day has one; give both or neither"
         )
     without = dividends.filter(pl.col("factor").is_null())
+    foreign = without.filter(pl.col("currency") != "USD")
+    if not foreign.is_empty():
+        raise ValueError(
+            f"actions: {names_of(foreign.rows(named=True))} is in {foreign['currency'][0]}, the "
+            "prices in USD; give its factor, or its amount in USD"
+        )
     amounts = without.group_by(keys, maintain_order=True).agg(
         pl.lit("dividend").alias("kind"), pl.col("amount").sum()
     )
