@@ -148,7 +148,9 @@ def test_scattered_days_and_pandas() -> None:
     days = [date(2024, 7, 2), date(2024, 7, 3)]
     mixed = pl.concat([every_minute(day) for day in days]).sort("window_start", "date")
     shuffled = mixed.sample(fraction=1.0, shuffle=True, seed=3)
-    assert len(hours(shuffled, "regular")) == 390 + 210
+    got = hours(shuffled, "regular")
+    assert len(got) == 390 + 210
+    assert got.equals(shuffled.join(hours(mixed, "regular"), on=mixed.columns, how="semi"))
     got = hours(mixed.to_pandas(), "regular")
     assert isinstance(got, pd.DataFrame)
     assert len(got) == 390 + 210

@@ -77,7 +77,7 @@ def adjust(
     Returns
     -------
     polars.DataFrame or pandas.DataFrame
-        The same columns and order; days that lie scattered are gathered.
+        The same columns and order.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from zoneinfo import ZoneInfo
@@ -18,6 +18,7 @@ Frame = TypeVar("Frame")
 TIME_COLUMNS = ("window_start", "sip_timestamp", "timestamp", "participant_timestamp")
 """The columns that tell when a row is of, the first that a frame has counts."""
 
+_PLACE = "_place"
 _SOME_DAY = date(2024, 1, 2)
 _EXCHANGE_TIME = ZoneInfo(EXCHANGE_TIME_ZONE)
 _MARKETS = {"O": "options", "I": "indices", "C": "forex", "X": "crypto"}
@@ -177,24 +178,21 @@ def map_days(
 ) -> pl.DataFrame:
     """Apply a function to the rows of each day, and put the results in a row.
 
-    A day at a time: what is made on the way stays small, however many days there are. Days that
-    lie scattered over the frame are gathered, in the order in which they first come. A frame
-    without rows is taken as some trading day's, so that the result has its columns.
+    A day at a time: what is made on the way stays small, however many days there are. If days lie
+    scattered, rows that the function leaves in place go back to their places, and rows that it
+    made anew stay by days. A frame without rows is taken as some trading day's, so that the
+    result has its columns.
     """
     import polars as pl
 
-    parts = [function(day, rows) for day, rows in _days(frame)]
-    return pl.concat(parts) if parts else function(_SOME_DAY, frame)
-
-
-def _days(frame: pl.DataFrame) -> Sequence[tuple[date, pl.DataFrame]]:
     runs = frame["date"].rle().struct.unnest()
     days = runs["value"].to_list()
-    if len(set(days)) < len(days):
-        parts = frame.partition_by("date", maintain_order=True)
-        return [(part["date"][0], part) for part in parts]
-    starts = runs["len"].cum_sum() - runs["len"]
-    return [
-        (day, frame.slice(start, length))
-        for day, start, length in zip(days, starts, runs["len"], strict=True)
-    ]
+    if not days:
+        return function(_SOME_DAY, frame)
+    if len(set(days)) == len(days):
+        starts = runs["len"].cum_sum() - runs["len"]
+        spans = zip(days, starts, runs["len"], strict=True)
+        return pl.concat([function(day, frame.slice(at, length)) for day, at, length in spans])
+    parts = frame.with_row_index(_PLACE).partition_by("date", maintain_order=True)
+    made = pl.concat([function(part["date"][0], part) for part in parts])
+    return made.sort(_PLACE).drop(_PLACE) if _PLACE in made.columns else made

@@ -66,7 +66,7 @@ def hours(frame: Frame, hours: Hours = "regular") -> Frame:
     Returns
     -------
     polars.DataFrame or pandas.DataFrame
-        The same columns and order; days that lie scattered are gathered.
+        The same columns and order.
 
     Raises
     ------
