@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from ..market.calendar import EXCHANGE_TIME_ZONE, DateLike, as_date
 from .actions import Actions, names_of, read_actions
-from .frame import Frame, as_polars, like, map_days, market_of, with_date
+from .frame import Frame, as_polars, like, map_days, market_of, tickers_of, with_date
 from .previous_closes import with_previous_close
 
 if TYPE_CHECKING:
@@ -112,9 +112,7 @@ def adjust(
         raise ValueError(
             f"frame holds rows of {last}, after as_of={day}; choose a later day, or leave them out"
         )
-    ticker = pl.col("ticker")
-    tickers = rows.select(ticker.filter(ticker.ne_missing(ticker.shift())).unique()).to_series()
-    table = read_actions(actions, tickers).filter(pl.col("date") <= day)
+    table = read_actions(actions, tickers_of(rows)).filter(pl.col("date") <= day)
     steps = _steps(table, rows, how, closes)
 
     def of_day(when: date, part: pl.DataFrame) -> pl.DataFrame:

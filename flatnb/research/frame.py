@@ -137,17 +137,26 @@ def market_of(frame: pl.DataFrame) -> str:
     require_columns(frame, ["ticker"], "frame", "which every file has")
     if "session_end_date" in frame.columns:
         return "futures"
-    # Files are grouped by ticker, so the first row of each run has all there are, and is few.
-    ticker = pl.col("ticker")
-    firsts = frame.select(ticker.filter(ticker.ne_missing(ticker.shift())))
-    head = ticker.str.head(2)
-    kinds = firsts.select(
-        pl.when(head.str.ends_with(":")).then(head.str.head(1)).otherwise(pl.lit("")).unique()
-    ).to_series()
+    head = pl.col("ticker").str.head(2)
+    kinds = (
+        tickers_of(frame)
+        .to_frame()
+        .select(
+            pl.when(head.str.ends_with(":")).then(head.str.head(1)).otherwise(pl.lit("")).unique()
+        )
+        .to_series()
+    )
     markets = sorted({_MARKETS.get(kind, "stocks") for kind in kinds if kind is not None})
     if len(markets) > 1:
         raise ValueError(f"frame holds tickers of {' and '.join(markets)}; give one market a time")
     return markets[0] if markets else "stocks"
+
+
+def tickers_of(frame: pl.DataFrame) -> pl.Series:
+    """The tickers of a frame, each once, in no order."""
+    # Files are grouped by ticker: runs are few, and found much faster than rows are hashed.
+    runs = frame["ticker"].rle().struct.field("value")
+    return runs.unique().alias("ticker")
 
 
 def with_date(frame: pl.DataFrame, market: str) -> pl.DataFrame:
