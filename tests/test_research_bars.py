@@ -230,6 +230,14 @@ def test_bars_of_bars_are_the_longer_bars(minutes: int, times: int, seed: int) -
     assert twice.drop("vwap_approx").equals(once.drop("vwap_approx"))
 
 
+def test_minutes_that_are_there_twice_are_told_of() -> None:
+    """As a few in the files are: they count twice, with a warning."""
+    frame = whole_day(DAY)
+    with pytest.warns(FlatnbWarning, match=r"1 minute\(s\) of 2024-01-02 are in the frame twice"):
+        made = bars(pl.concat([frame, frame[700:701]]), "1d", hours="all")
+    assert made["volume"].sum() == 961
+
+
 def test_pandas_and_empty_frames() -> None:
     """Pandas gives pandas; no rows give no rows with the same columns."""
     frame = whole_day(DAY)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 from typing import TYPE_CHECKING, Literal
 
+from ..errors import FlatnbWarning
 from ..market.calendar import session_close, session_open
 from .frame import (
     Frame,
@@ -250,6 +252,20 @@ class _BarMaker(ABC):
 class _FromMinutes(_BarMaker):
     def standing(self, rows: pl.DataFrame) -> pl.DataFrame:
         return rows
+
+    def ordered(self, rows: pl.DataFrame) -> pl.DataFrame:
+        import polars as pl
+
+        ordered = super().ordered(rows)
+        same = [pl.col(name).eq(pl.col(name).shift()) for name in ("ticker", "_time")]
+        if twice := ordered.select(pl.all_horizontal(same).sum()).item():
+            warnings.warn(
+                f"{twice} minute(s) of {ordered['date'][0]} are in the frame twice, and count "
+                "twice; leave them out with unique(['date', 'ticker', 'window_start'])",
+                FlatnbWarning,
+                stacklevel=5,
+            )
+        return ordered
 
     def prepared(self, day: date, rows: pl.DataFrame) -> pl.DataFrame:
         import polars as pl

@@ -8,6 +8,11 @@ regular sale. The vendor departs from the tape in one thing, so that there are m
 09:30 and after 16:00: there a trade "Form T/Extended Hours" does make prices (its knowledge base,
 "How does Polygon create the OHLCV aggregate bars?").
 
+Public copies of the vendor's table agree on all that is below but number 17, which an older one
+lets update high and low alone; on the tape it sets the last price if it is the first or comes from
+the listing market. That volume is the sum of all trades but those of 15, 16 and 38 has been
+measured against the vendor's day bars.
+
 For options the vendor's numbers are those of its table of OPRA's message types; the columns
 follow OPRA's wording of each (OPRA binary data recipient specification, "Equity and index last
 sale"), as no public copy of the vendor's own rules for options was found. In crypto trades a
