@@ -394,6 +394,15 @@ def test_wrong_arguments_are_refused() -> None:
         adjust(bars, ETHA.drop("kind"))
 
 
+def test_no_rows_are_no_rows() -> None:
+    """With the same columns, and the factors if they are asked for."""
+    empty = daily("ETHA", {"2026-10-01": 20.0}).clear()
+    assert adjust(empty, ETHA, how="all").schema == empty.schema
+    assert adjust(empty, ETHA, factors=True).columns[-2:] == ["price_factor", "size_factor"]
+    bars = daily("A", {"2024-01-02": 1.0})
+    assert adjust(bars, ETHA.clear()).equals(bars)
+
+
 def test_today_is_new_yorks(monkeypatch: pytest.MonkeyPatch) -> None:
     """An announced split waits for its day."""
     from flatnb.research import adjustment

@@ -136,7 +136,7 @@ def _steps(
     """The actions after the frame's first day, with a factor each."""
     import polars as pl
 
-    applying = table.filter(pl.col("date") > rows["date"].min())
+    applying = table.filter(pl.col("date") > rows["date"].min()) if len(rows) else table.clear()
     splits = applying.filter(kind="split").select(
         "ticker",
         "date",

@@ -49,8 +49,7 @@ class FuturesSymbol:
         on
             A day on which it traded. One digit of the year stands for ten years, and a contract
             does not trade after its delivery month: the first such month from that day on is
-            meant. (A contract more than ten years ahead, as some on interest rates are, has two
-            digits.)
+            meant. One that delivers more than ten years later needs two digits.
 
         Raises
         ------
