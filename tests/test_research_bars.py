@@ -363,6 +363,31 @@ def test_cancelled_options_trades_go_with_their_cancellation() -> None:
         assert bars(elsewhere, "1m")["volume"].to_list() == [4.0]
 
 
+def test_the_opening_options_trade_is_the_first_like_it() -> None:
+    """205 takes back the opening trade, and another of the same price and size stays."""
+    rows = [
+        ("09:31:00", 5.0, 1.0, "209"),
+        ("09:31:01", 4.0, 1.0, "209"),
+        ("09:31:02", 5.0, 1.0, "209"),
+        ("09:31:03", 5.0, 1.0, "205"),
+    ]
+    tape = trades(rows, exchange=[302] * len(rows)).with_columns(
+        ticker=pl.lit("O:SPY240119C00475000")
+    )
+    made = bars(tape, "1m").row(0, named=True)
+    assert (made["open"], made["close"], made["volume"]) == (4.0, 5.0, 2.0)
+
+
+def test_a_cancellation_after_hours_counts() -> None:
+    """It is of a trade in the regular session, and reported after it."""
+    rows = [("15:59:00", 5.0, 1.0, "209"), ("15:59:01", 4.0, 1.0, "209")]
+    rows.append(("16:05:00", 5.0, 1.0, "201"))
+    tape = trades(rows, exchange=[302] * len(rows)).with_columns(
+        ticker=pl.lit("O:SPY240119C00475000")
+    )
+    assert bars(tape, "1d")["high"].to_list() == [4.0]
+
+
 def test_unknown_conditions_are_refused_until_there_is_a_rule() -> None:
     """By their number."""
     tape = trades([("09:30:00", 1.0, 1.0, "14,99")])
