@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
 from .context import ContextSpec
@@ -21,6 +22,7 @@ from .lake.writer import LakeWriter
 from .lazy.scanner import Scanner
 from .load.cache_policy import Revalidate
 from .load.day_cache import DayCache, cache_root
+from .load.reference_data import ReferenceData, Table
 from .load.request import Between, LoadOptions, with_load_options
 from .loader import Loader
 from .market.calendar import DateLike
@@ -32,6 +34,7 @@ from .market.data_types import (
 )
 from .market.option_symbols import OptionType
 from .notebook.panel import Panel
+from .reference.service import URL, ReferenceService
 from .report import LoadReport
 
 if TYPE_CHECKING:
@@ -75,6 +78,15 @@ class FlatSession:
         downloaded again, and the report says so.
     offline
         Use the cache alone.
+    actions
+        Splits and dividends for ``load(adjust=…)``: a frame, or the path of a CSV or Parquet file,
+        as `flatnb.research.read_actions` takes it. None: the vendor's reference service, which is
+        asked with the REST API key (extra ``reference``).
+    ticker_events
+        Changes of tickers for ``load(follow_renames=True)``, likewise: ``date``, ``from``, ``to``.
+    reference
+        The service to ask; None: `flatnb.reference.ReferenceService` with the key of
+        ``MASSIVE_API_KEY`` or ``POLYGON_API_KEY``. Its answers are kept in the cache's folder.
 
     Raises
     ------
@@ -106,6 +118,9 @@ class FlatSession:
         revalidate: Revalidate = "recent",
         offline: bool = False,
         max_decompressed_bytes: int | None = None,
+        actions: Table | None = None,
+        ticker_events: Table | None = None,
+        reference: ReferenceService | None = None,
     ) -> None:
         credentials = find_credentials(access_key_id, secret_access_key, profile=profile)
         spec = ContextSpec(
@@ -120,6 +135,9 @@ class FlatSession:
             revalidate=revalidate,
             offline=offline,
             max_decompressed_bytes=max_decompressed_bytes,
+            actions=_path_of(actions),
+            ticker_events=_path_of(ticker_events),
+            reference_url=URL if reference is None else reference.url,
         )
         self._panel = Panel(endpoint_url)
         self._context = context = spec.open(
@@ -127,6 +145,11 @@ class FlatSession:
             listener=self._panel.activity,
             statistics=self._panel.statistics,
             observer=self._panel.follow,
+            reference=ReferenceData(
+                reference or spec.reference_service(),
+                actions if spec.actions is None else spec.actions,
+                ticker_events if spec.ticker_events is None else spec.ticker_events,
+            ),
         )
         self._loader = Loader(context)
         self._planner = Planner(context, self._loader)
@@ -280,6 +303,19 @@ class FlatSession:
             `last_report` lists them in any case.
         strict
             Whether a day with rows that are not of that day fails; else it is warned of.
+        hours
+            ``"regular"`` (09:30 to 16:00 in New York, or to the early close), ``"extended"`` (the
+            pre- and post-market too), or ``"all"`` rows of the files. For intraday rows of stocks,
+            options and indices; see `flatnb.research.hours`.
+        adjust
+            ``"splits"``: prices and sizes of stocks on the share basis of ``as_of``; ``"all"``:
+            less dividends too; None: as in the files. See `flatnb.research.adjust`.
+        as_of
+            The day of reference of ``adjust`` and ``follow_renames``; None: today in New York.
+        follow_renames
+            Whether ``symbols`` name the securities that have these tickers on ``as_of``, whatever
+            theirs were before and after: a column ``symbol`` is added, and ``ticker`` stays that
+            of the day. Other securities that had one of the tickers are not joined.
         progress
             Whether to show a progress bar; None: in a notebook or a terminal.
 
@@ -293,6 +329,8 @@ class FlatSession:
         ------
         ValueError
             If an argument is wrong.
+        CredentialsError, ReferenceServiceError
+            If splits or changes of tickers are needed and could not be had.
         LoadError
             If days are forbidden, damaged or failed; it lists them all and has the frame of
             those that did load.
@@ -789,3 +827,8 @@ class FlatSession:
         }
         hint = "session.load(…) · session.picker() · session.panel() · session.last_report"
         return page(head("FlatSession", hint) + facts(pairs))
+
+
+def _path_of(table: Table | None) -> Path | None:
+    """The path of a table that is a file, wherever the working directory goes; else None."""
+    return Path(table).expanduser().absolute() if isinstance(table, (str, os.PathLike)) else None

@@ -18,9 +18,9 @@ from .files import has_decimals, header_of, to_csv, to_gzip
 from .intraday import MinuteBars, split
 from .market_spec import MARKET_SPECS, OtherMarket
 from .options import OptionChains
+from .session_minutes import MINUTE_NS, REGULAR, midnight_ns, option_layout, stock_layout
 from .stocks import make_stock_day
 from .ticks import make_quotes, make_trades, make_values
-from .trading_hours import MINUTE_NS, REGULAR, midnight_ns, option_layout, stock_layout
 from .universe import make_universe, stock_specs, underlying_specs
 
 

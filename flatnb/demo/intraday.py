@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .bars import PRICE_UNITS, SHARE_UNITS, TRADES_FOR_RANGE, Bars
 from .noise import Flags, Floats, Ints, Keys, chunks, derive, mix, normal, uniform
-from .trading_hours import DayLayout
+from .session_minutes import DayLayout
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 

@@ -18,8 +18,15 @@ import polars as pl
 from ..market import calendar
 from .bars import PRICE_UNITS, to_table
 from .intraday import Precision, split
+from .session_minutes import (
+    EXCHANGE_TIME,
+    MINUTE_NS,
+    REGULAR,
+    DayLayout,
+    midnight_ns,
+    option_layout,
+)
 from .stocks import make_stock_day
-from .trading_hours import EXCHANGE_TIME, MINUTE_NS, REGULAR, DayLayout, midnight_ns, option_layout
 from .universe import Universe, make_universe
 
 _UTC = ZoneInfo("UTC")

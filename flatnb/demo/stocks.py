@@ -11,7 +11,7 @@ from .bars import PRICE_UNITS, SHARE_UNITS, Bars, make_bars
 from .files import DECIMALS_SINCE
 from .intraday import CENT, HALF_CENT, Precision
 from .noise import Flags, Floats, Ints, Keys, derive, normal, uniform
-from .trading_hours import REGULAR, day_before
+from .session_minutes import REGULAR, day_before
 from .universe import Universe
 
 _DAY, _GAP, _UP, _DOWN, _TRADES, _ROUNDING, _SIZE, _SUB_PENNY, _FRACTION = range(9)

@@ -11,7 +11,7 @@ import polars as pl
 
 from .bars import SHARE_UNITS
 from .noise import Floats, Ints, Keys, mix
-from .trading_hours import MINUTE_NS
+from .session_minutes import MINUTE_NS
 
 _MOST_TRADES = 4
 _CONDITIONS = (None, "12", "37", "12,37", "14,41")

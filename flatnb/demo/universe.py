@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from .noise import Flags, Floats, Keys, derive, normal, uniform, walk
-from .trading_hours import weekday_index
+from .session_minutes import weekday_index
 
 # ticker/price on the reference day/thousands of trades per day; those that tests and notebooks use
 # come first, as a market of ten tickers has the first ten.

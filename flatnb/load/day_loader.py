@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from ..market.calendar import exchange_today
 from ..market.data_types import DataType
 from ..report import DayOutcome, LoadReport, Status
 from .cache_policy import CachePolicy
+from .hours import in_hours
 from .object_versions import ObjectVersions
 from .progress import Progress
 from .request import Request
@@ -165,14 +166,14 @@ class DayLoader:
     def _read_cached(self, day: date, key: str) -> LoadedDay | None:
         assert self.policy is not None
         cache = self.policy.cache
-        frame = cache.read(key, self.request.selection, self.request.columns)
+        frame = cache.read(key, self.request.selection, self.request.columns_to_read)
         if frame is None:
             # Nothing is known of a damaged entry, so the next version is not "replaced".
             del self.versions.cached[key]
             return None
         version = self.versions.cached[key]
         outcome = DayOutcome(
-            day, key, "cached", cache.note(key), version.size_bytes, frame.height, version.etag
+            day, key, "cached", cache.note(key), version.size_bytes, etag=version.etag
         )
         return self._loaded(outcome, frame)
 
@@ -188,21 +189,19 @@ class DayLoader:
             max_decompressed_bytes=self.downloader.max_decompressed_bytes,
         )
         if self.policy is None or version is None or target.size > SPILL_BYTES:
-            frame = read(selection=request.selection, columns=request.columns)
+            frame = read(selection=request.selection, columns=request.columns_to_read)
             note = self._quality_note(frame, day)
         else:
             whole = read()
             note = self._quality_note(whole, day)
             self._store(self.policy, key, version, whole, note)
-            frame = select(whole, request.selection, request.columns)
+            frame = select(whole, request.selection, request.columns_to_read)
         size_bytes = target.size
         target.abort()  # frees the compressed bytes, which are not needed any more
         cached = self.versions.cached.get(key)
         status: Status = "loaded" if cached in (None, version) else "replaced"
         etag = version.etag if version is not None else ""
-        return self._loaded(
-            DayOutcome(day, key, status, note, size_bytes, frame.height, etag), frame
-        )
+        return self._loaded(DayOutcome(day, key, status, note, size_bytes, etag=etag), frame)
 
     def _quality_note(self, frame: pl.DataFrame, day: date) -> str:
         # Only the stock exchanges' days are known to begin and end in their time zone.
@@ -211,6 +210,8 @@ class DayLoader:
     def _loaded(self, outcome: DayOutcome, frame: pl.DataFrame) -> LoadedDay:
         if outcome.reason and self.request.strict:
             raise SchemaError(outcome.reason, key=outcome.key)
+        frame = in_hours(frame, self.request, outcome.date)
+        outcome = replace(outcome, rows=frame.height)
         return LoadedDay(outcome, self._add_date_and_zone(outcome.date, frame))
 
     def _store(
@@ -237,7 +238,7 @@ class DayLoader:
         import polars as pl
 
         if not frames:
-            nothing = empty_day(self.request.data_type, columns=self.request.columns)
+            nothing = empty_day(self.request.data_type, columns=self.request.columns_to_read)
             return self._add_date_and_zone(date(1970, 1, 1), nothing)
         # A column that the vendor added on some day is null on the days before.
         how: Literal["vertical", "diagonal"] = (

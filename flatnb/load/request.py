@@ -14,14 +14,18 @@ from typing import Any, Literal, ParamSpec, TypeAlias, TypedDict, TypeVar, Unpac
 from ..frames.contract_filter import parse_contract_filter
 from ..frames.selection import Selection, parse_symbols
 from ..frames.to_pandas import FrameKind, check_frame_kind
-from ..market.calendar import DateLike, as_date_range
+from ..market.calendar import DateLike, as_date, as_date_range, exchange_today
 from ..market.data_types import DataType, get_data_type
 from ..market.option_symbols import OptionType
+from ..research.frame import TIME_COLUMNS
+from ..research.trading_hours import Hours, check_hours
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 Missing = Literal["warn", "raise", "ignore"]
+
+Adjust = Literal["splits", "all"]
 
 Between: TypeAlias = "tuple[T | None, T | None]"
 """Two ends, both inclusive; None: open."""
@@ -43,6 +47,10 @@ class LoadOptions(TypedDict, total=False):
     tz: str
     missing: Missing
     strict: bool
+    hours: Hours
+    adjust: Adjust | None
+    as_of: DateLike | None
+    follow_renames: bool
 
 
 _DEFAULTS: LoadOptions = {
@@ -55,6 +63,10 @@ _DEFAULTS: LoadOptions = {
     "tz": "UTC",
     "missing": "warn",
     "strict": False,
+    "hours": "all",
+    "adjust": None,
+    "as_of": None,
+    "follow_renames": False,
 }
 
 _OPTIONS_ONLY = ("underlyings", "expiry", "strike", "option_type")
@@ -84,7 +96,14 @@ def with_load_options(function: Callable[P, T]) -> Callable[P, T]:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a user asks for, validated."""
+    """What a user asks for, validated.
+
+    Attributes
+    ----------
+    as_of
+        The day to whose share basis prices are adjusted, and on which ``symbols`` name securities;
+        None if neither is asked for.
+    """
 
     data_type: DataType
     start: date
@@ -95,6 +114,40 @@ class Request:
     tz: str
     missing: Missing
     strict: bool
+    hours: Hours = "all"
+    adjust: Adjust | None = None
+    as_of: date | None = None
+    follow_renames: bool = False
+
+    @property
+    def adjusted(self) -> str:
+        """How prices and sizes are adjusted, for people; empty if they are as in the files."""
+        if self.adjust is None:
+            return ""
+        what = "splits and dividends" if self.adjust == "all" else "splits"
+        return f"adjusted for {what} as of {self.as_of}"
+
+    @property
+    def time_column(self) -> str:
+        """The column that tells when each row is of."""
+        return _time_column(self.data_type)
+
+    @property
+    def columns_to_read(self) -> tuple[str, ...] | None:
+        """The wanted columns, and those by which rows are chosen or adjusted; None: all."""
+        if self.columns is None:
+            return None
+        needed = [self.time_column] if self.hours != "all" else []
+        if self.adjust is not None or self.follow_renames:
+            needed.append("ticker")
+        return tuple(dict.fromkeys((*self.columns, *needed)))
+
+    def wanted_columns(self, columns: Sequence[str]) -> list[str]:
+        """Those of a frame's columns that the user gets, in order."""
+        if self.columns is None:
+            return list(columns)
+        wanted = {"date", *self.columns, *(["symbol"] if self.follow_renames else [])}
+        return [name for name in columns if name in wanted]
 
     @classmethod
     def validate(
@@ -123,12 +176,14 @@ class Request:
         missing = given["missing"]
         if missing not in ("warn", "raise", "ignore"):
             raise ValueError(f"missing={missing!r} is unknown; choose 'warn', 'raise' or 'ignore'")
+        _check_hours(found, given["hours"])
+        symbols = _names("symbols", given["symbols"])
         return cls(
             data_type=found,
             start=first,
             end=last,
             selection=parse_symbols(
-                _names("symbols", given["symbols"]),
+                symbols,
                 _names("underlyings", given["underlyings"]),
                 parse_contract_filter(given["expiry"], given["strike"], given["option_type"]),
             ),
@@ -137,6 +192,10 @@ class Request:
             tz=_time_zone(given["tz"]),
             missing=missing,
             strict=given["strict"],
+            hours=given["hours"],
+            adjust=given["adjust"],
+            as_of=_as_of(found, given, last, symbols),
+            follow_renames=given["follow_renames"],
         )
 
 
@@ -159,6 +218,60 @@ def _refuse_options_only(data_type: DataType, given: LoadOptions) -> None:
                 f"{parameter}={value!r} selects options, and {data_type.name} has none; "
                 "omit it, or use symbols"
             )
+
+
+def _check_hours(data_type: DataType, hours: Hours) -> None:
+    check_hours(hours, data_type.asset_class)
+    if hours == "all":
+        return
+    if data_type.kind in ("daily", "session"):
+        raise ValueError(
+            f"hours={hours!r} has no meaning for {data_type.name}: a bar of a whole day has no "
+            "time; load minutes or trades, or omit it"
+        )
+    _time_column(data_type)
+
+
+def _time_column(data_type: DataType) -> str:
+    for name in TIME_COLUMNS:
+        if name in data_type.columns:
+            return name
+    raise ValueError(
+        f"hours needs a column of times, and none is known of {data_type.name} "
+        f"({', '.join(TIME_COLUMNS)}); register its columns, or omit it"
+    )
+
+
+def _as_of(
+    data_type: DataType, given: LoadOptions, last: date, symbols: tuple[str, ...] | None
+) -> date | None:
+    """The day of reference of ``adjust`` and ``follow_renames``, which are checked here."""
+    how, follows, as_of = given["adjust"], given["follow_renames"], given["as_of"]
+    if how is None and not follows:
+        if as_of is not None:
+            raise ValueError(
+                f"as_of={as_of!r} belongs to adjust or follow_renames; pass one, or omit it"
+            )
+        return None
+    parameter = f"adjust={how!r}" if how is not None else f"follow_renames={follows!r}"
+    if how not in (None, "splits", "all"):
+        raise ValueError(f"{parameter} is unknown; choose 'splits' or 'all', or omit it")
+    if data_type.asset_class != "stocks":
+        raise ValueError(
+            f"{parameter} is for stocks alone, and {data_type.name} has none: options contracts "
+            "are adjusted by the OCC, futures are chained (flatnb.research.continuous); omit it"
+        )
+    if follows and symbols is None:
+        raise ValueError("follow_renames=True needs symbols: the files name no security by itself")
+    if as_of is None:
+        return exchange_today()
+    day = as_date(as_of, "as_of")
+    if how is not None and day < last:
+        raise ValueError(
+            f"as_of={as_of!r} is before end={str(last)!r}: rows are adjusted to a later basis "
+            "alone; choose a later day, or end the load on it"
+        )
+    return day
 
 
 def _columns(value: Sequence[str] | str | None) -> tuple[str, ...] | None:

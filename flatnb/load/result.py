@@ -97,9 +97,11 @@ def _unknown_symbols(request: Request, result: LoadResult) -> str:
     frame, selection = result.frame, request.selection
     if selection is None or not result.report.with_status(*LOADED_STATUSES):
         return ""
-    if "ticker" not in frame.columns and not frame.is_empty():
+    if not {"ticker", "symbol"} & {*frame.columns} and not frame.is_empty():
         return ""  # the other columns do not show it
-    tickers = set() if frame.is_empty() else set(frame["ticker"].unique())
+    # Of a security whose ticker changed, the rows may have other tickers than the one asked for.
+    names = "symbol" if request.follow_renames else "ticker"
+    tickers = set() if frame.is_empty() else set(frame[names].unique())
     unknown = selection.not_in(tickers)
     if not unknown:
         return ""

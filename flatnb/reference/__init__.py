@@ -10,15 +10,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .service import ReferenceService, ReferenceServiceError
+    from ..errors import ReferenceServiceError
+    from .service import ReferenceService
     from .stand_in import ReferenceStandIn
 
 __all__ = ["ReferenceService", "ReferenceServiceError", "ReferenceStandIn"]
 
 _HOMES = {
-    "ReferenceService": "service",
-    "ReferenceServiceError": "service",
-    "ReferenceStandIn": "stand_in",
+    "ReferenceService": ".service",
+    "ReferenceServiceError": "..errors",
+    "ReferenceStandIn": ".stand_in",
 }
 
 
@@ -26,7 +27,7 @@ def __getattr__(name: str) -> Any:
     # Names are loaded when first used, as in flatnb itself.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    return getattr(importlib.import_module(_HOMES[name], __name__), name)
 
 
 def __dir__() -> list[str]:

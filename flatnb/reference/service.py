@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlsplit
 
-from ..errors import CredentialsError, FlatnbError, FlatnbWarning
+from ..errors import CredentialsError, FlatnbError, FlatnbWarning, ReferenceServiceError
 from .api_key import ApiKey, find_api_key
 from .kept_answers import Answer, KeptAnswers, Record
 from .tables import actions_table, events_table, tickers_table
@@ -28,10 +28,6 @@ _LOCAL = ("127.0.0.1", "localhost", "::1")
 _TICKERS_A_REQUEST = 100
 _ROWS_A_PAGE = 5000  # the most that the splits and dividends endpoints give
 _TICKERS_A_PAGE = 1000
-
-
-class ReferenceServiceError(FlatnbError, ConnectionError):
-    """The reference service did not answer, or not as it is documented to."""
 
 
 class ReferenceService:
@@ -95,7 +91,9 @@ class ReferenceService:
         """Where answers are kept."""
         return self._kept.folder
 
-    def actions(self, symbols: str | Iterable[str] | None = None) -> pl.DataFrame:
+    def actions(
+        self, symbols: str | Iterable[str] | None = None, *, dividends: bool = True
+    ) -> pl.DataFrame:
         """All splits and dividends of some tickers, as `flatnb.research.adjust` takes them.
 
         From ``/stocks/v1/splits`` and ``/stocks/v1/dividends``.
@@ -104,6 +102,8 @@ class ReferenceService:
         ----------
         symbols
             Tickers, case-sensitive. None: of the whole market.
+        dividends
+            Whether to ask for dividends too, of which the market has far more than splits.
 
         Returns
         -------
@@ -124,8 +124,8 @@ class ReferenceService:
         """
         names = _names(symbols)
         splits = self._answers("splits", names, self._fetch_splits)
-        dividends = self._answers("dividends", names, self._fetch_dividends)
-        return actions_table(splits, dividends)
+        paid = self._answers("dividends", names, self._fetch_dividends) if dividends else {}
+        return actions_table(splits, paid)
 
     def ticker_events(self, symbols: str | Iterable[str]) -> pl.DataFrame:
         """The changes of the tickers that some securities have or had.

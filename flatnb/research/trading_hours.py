@@ -182,6 +182,19 @@ def check_intraday(rows: pl.DataFrame, day: date, name: str) -> None:
         )
 
 
+def check_hours(hours: str, market: str) -> None:
+    """Refuse hours that there are not, or that a market does not have.
+
+    Raises
+    ------
+    ValueError
+        The message names ``hours``, its value and the remedy.
+    """
+    _check(hours)
+    if hours != "all":
+        _check_market(hours, market)
+
+
 def _check(hours: str) -> None:
     if hours not in get_args(Hours):
         raise ValueError(f"hours={hours!r} is unknown; choose from {', '.join(get_args(Hours))}")
