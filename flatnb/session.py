@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
@@ -186,6 +187,12 @@ class FlatSession:
         server = (server or DemoServer()).start()
         arguments.setdefault("cache", False)  # its port, and so its folder, differs each time
         keys = server.credentials
+        kept = tempfile.TemporaryDirectory(prefix="flatnb-demo-", ignore_cleanup_errors=True)
+        if "reference" not in arguments:
+            stand_in = server.reference
+            arguments["reference"] = ReferenceService(
+                stand_in.api_key, url=stand_in.url, folder=kept.name
+            )
         session = cls(
             keys["access_key_id"],
             keys["secret_access_key"],
@@ -195,6 +202,7 @@ class FlatSession:
             **arguments,
         )
         session._context.on_close(server.stop)
+        session._context.on_close(kept.cleanup)
         session._is_demo = True
         session._panel.title = f"SYNTHETIC demo market at {server.endpoint_url}"
         return session

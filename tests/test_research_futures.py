@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flatnb.demo import DemoMarket
+from flatnb.market.calendar import trading_days
 from flatnb.research import FuturesSymbol, bars, continuous
 from flatnb.research.contracts import MONTH_LETTERS
 
@@ -177,18 +178,40 @@ def test_minutes_products_and_pandas() -> None:
     frames = [market.table("futures_cme_minute", day) for day in days]
     both = pl.concat(frames)
     made = continuous(both)
-    # The demo market has one contract at a time, so each session is its own.
-    assert made.drop("root", "adjustment").equals(both)
+    # Two contracts of each trade, and on these days the nearer one has most of the volume.
+    nearer = both.filter(pl.col("ticker").str.ends_with("M4"))
+    assert made.drop("root", "adjustment").equals(nearer)
+    assert len(both) > len(nearer)
     assert made["root"].unique().sort().to_list() == ["6E", "ES", "NQ", "RTY"]
-    with pytest.raises(
-        ValueError, match=r"closes of 6EH2024 and 6EM2024 in the session of 2024-03"
-    ):
-        continuous(both, adjust="ratio")
     in_pandas = continuous(session_bars().to_pandas(), "volume", "difference")
     assert isinstance(in_pandas, pd.DataFrame)
     assert sorted(in_pandas["close"]) == [106, 107, 108, 109, 110, 111]
     hourly = bars(both, "1h")
-    assert len(continuous(hourly)) == len(hourly)
+    assert len(continuous(hourly)) == len(bars(nearer, "1h"))
+
+
+def test_the_demo_markets_contracts_are_chained() -> None:
+    """Over a quarter the volume moves once to the next contract, and no jump is left there."""
+    market = DemoMarket(stocks=5)
+    days = trading_days("2024-02-20", "2024-04-05")
+    sessions = pl.concat([market.table("futures_cme_session", day) for day in days])
+    volumes = sessions.filter(pl.col("ticker").str.starts_with("ES")).pivot(
+        "ticker", index="session_end_date", values="volume"
+    )
+    near = volumes.filter(pl.col("ESH4") > pl.col("ESM4"))["session_end_date"].to_list()
+    assert near == [str(day) for day in days[: len(near)]]
+    # It takes effect in the session after the first with more volume in the next contract.
+    roll = days[len(near) + 1]
+    raw, smooth = (
+        continuous(sessions, "volume", adjust).filter(pl.col("root") == "ES")
+        for adjust in (None, "ratio")
+    )
+    assert raw.filter(pl.col("ticker") == "ESM4")["session_end_date"].min() == str(roll)
+    # Both contracts follow one price, so that what is left of a roll is rounding.
+    expected = sessions.filter(pl.col("ticker") == "ESM4")["close"]
+    assert smooth["close"].to_list() == pytest.approx(expected.to_list(), rel=1e-4)
+    before = raw.filter(pl.col("ticker") == "ESH4")["close"].to_numpy()
+    assert before == pytest.approx(expected.to_numpy()[: len(before)] / 1.006, rel=1e-4)
 
 
 def test_minutes_are_chained_by_their_sessions_volume_and_last_close() -> None:

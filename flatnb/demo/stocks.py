@@ -45,7 +45,10 @@ def make_stock_day(universe: Universe, day: date) -> StockDay:
     keys = derive(universe.keys, _DAY, day.toordinal())
     previous, close = universe.price_at(day_before(day)), universe.price_at(day)
     transactions = _transactions(universe, keys, np.log(close / previous) / universe.risk)
-    sizes = universe.trade_size[:, None] * np.exp(0.35 * normal(_by_session(keys, _SIZE)))
+    price_factor, size_factor = universe.factors_on(day)
+    previous, close = previous * price_factor, close * price_factor
+    trade_size = universe.trade_size * size_factor
+    sizes = trade_size[:, None] * np.exp(0.35 * normal(_by_session(keys, _SIZE)))
     fractional = universe.fractional & (day >= DECIMALS_SINCE)
     tick = np.where(close < _FINE_TICK_BELOW, 1, CENT)
     dollars = _prices(keys, previous, close, universe.risk)

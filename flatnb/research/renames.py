@@ -172,7 +172,7 @@ def _changes(events: pl.DataFrame | pd.DataFrame) -> list[_Change]:
             raise ValueError(f"events has a change without a date or without tickers: {old}, {new}")
         if old != new:
             changes.add((day, old, new))
-    ordered = sorted(changes, key=lambda change: change[0])
+    ordered = sorted(changes, key=lambda change: (change[0], change[1] or "", change[2] or ""))
     for place, what in ((1, "from"), (2, "to")):
         seen: dict[tuple[date, str], tuple[object, ...]] = {}
         for change in ordered:
