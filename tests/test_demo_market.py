@@ -55,8 +55,8 @@ BEFORE_DECIMALS, FIRST_DECIMALS = date(2026, 2, 20), date(2026, 2, 23)
 CLOCK_CHANGES = [date(2024, 3, 8), date(2024, 3, 11), date(2024, 11, 1), date(2024, 11, 4)]
 
 
-# SHA-256 of files of a market of 20 stocks and 2 underlyings, recorded on 2026-11-25 (x86-64). Those
-# of minutes were recorded anew when minutes of three trades ceased to have four prices.
+# SHA-256 of files of a market of 20 stocks and 2 underlyings, recorded on 2026-11-25 (x86-64);
+# those of minutes anew when minutes of three trades ceased to have four prices.
 RECORDED = {
     (
         "stocks_daily",
