@@ -19,6 +19,7 @@ from .explore.planner import Planner
 from .frames.to_pandas import FrameKind
 from .html import facts, head, page
 from .jobs.job import Job
+from .lake.transform import Transform
 from .lake.writer import LakeWriter
 from .lazy.scanner import Scanner
 from .load.cache_policy import Revalidate
@@ -632,6 +633,7 @@ class FlatSession:
         *,
         client: object = None,
         progress: bool | None = None,
+        transform: Transform | None = None,
         **options: Unpack[LoadOptions],
     ) -> Lake:
         """Convert a history to Parquet, one folder for each day, in bounded memory.
@@ -654,9 +656,16 @@ class FlatSession:
             object whose ``submit(task)`` returns a ``concurrent.futures.Future`` can be used.
         progress
             Whether to show it; None: in a notebook or a terminal.
+        transform
+            What to keep of a day in place of its rows: a function that is given them, as `load`
+            gives a day, and returns a polars frame, for example ``functools.partial(
+            flatnb.research.bars, every="10s")``. It must stand at the top of a module. It is
+            called for a whole day of up to 256 MB of text, and for parts of a larger one: each
+            with a thirty-second of the tickers, whose rows of the day are whole. Its name, its
+            arguments and its source are part of what the lake is made of.
         **options
-            ``symbols``, ``underlyings``, ``expiry``, ``strike``, ``option_type``, ``columns``: what
-            to include, as `load` takes them.
+            ``symbols``, ``underlyings``, ``expiry``, ``strike``, ``option_type``, ``columns``,
+            ``hours``: what to include, as `load` takes them.
 
         Returns
         -------
@@ -676,7 +685,14 @@ class FlatSession:
             If the lake cannot be written.
         """
         return self._lake_writer.to_lake(
-            data_type, start, end, path, client=client, progress=progress, **options
+            data_type,
+            start,
+            end,
+            path,
+            client=client,
+            progress=progress,
+            transform=transform,
+            **options,
         )
 
     def chain(

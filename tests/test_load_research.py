@@ -113,16 +113,19 @@ def test_hours_that_there_are_not(
         demo.load(data_type, "2024-01-02", "2024-01-02", hours=which)  # type: ignore[call-overload]
 
 
-def test_misdated_rows_are_told_of_before_hours_drop_them(fault_server: FaultServer) -> None:
+@pytest.mark.parametrize("data_type", ["stocks_minute", "stocks_trades"])
+def test_misdated_rows_are_told_of_before_hours_drop_them(
+    fault_server: FaultServer, data_type: str
+) -> None:
     """A file whose rows are all of another day gives no rows, and a warning."""
     day = date(2024, 1, 3)
-    text = DemoMarket(stocks=5).csv("stocks_minute", date(2024, 1, 2))
-    fault_server.put(CATALOG.get_key("stocks_minute", day), gz(text))
+    text = DemoMarket(stocks=5).csv(data_type, date(2024, 1, 2))
+    fault_server.put(CATALOG.get_key(data_type, day), gz(text))
     with (
         FlatSession(*KEYS, endpoint_url=fault_server.endpoint_url, cache=False) as session,
         pytest.warns(FlatnbWarning, match="is not on 2024-01-03"),
     ):
-        assert session.load("stocks_minute", day, day, hours="regular").is_empty()
+        assert session.load(data_type, day, day, hours="regular").is_empty()
 
 
 # --- adjusted prices -----------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from ..load.request import Request
 from ..report import DayOutcome, Status
 from .day_task import DayTask, Executor, ManifestRow
 from .manifest import Manifest
+from .transform import Transform, label_of
 
 
 def tasks_for(
@@ -23,8 +24,10 @@ def tasks_for(
     spec: ContextSpec,
     lake: str,
     scratch: str,
+    transform: Transform | None = None,
 ) -> list[DayTask]:
     """A task for each day that has a file."""
+    made_by = label_of(transform) if transform is not None else ""
     return [
         DayTask(
             data_type=request.data_type,
@@ -38,6 +41,9 @@ def tasks_for(
             scratch=scratch,
             selection=request.selection,
             columns=request.columns,
+            hours=request.hours,
+            transform=transform,
+            made_by=made_by,
         )
         for day, key in survey.keys.items()
         if key in survey.listed

@@ -11,6 +11,8 @@ from typing import Any, Protocol, Self, runtime_checkable
 from ..context import ContextSpec
 from ..frames.selection import Selection
 from ..market.data_types import DataType
+from ..research.trading_hours import Hours
+from .transform import Transform
 
 PARTITION = "date="
 
@@ -29,6 +31,10 @@ class DayTask:
         Its address, which is the same in all processes.
     scratch
         The folder of unfinished files; empty for the machine's temporary folder.
+    hours, transform
+        Which rows are left, and what is then made of a day's.
+    made_by
+        The transform as text: a worker may not have its source.
     """
 
     data_type: DataType
@@ -42,11 +48,14 @@ class DayTask:
     scratch: str
     selection: Selection | None = None
     columns: tuple[str, ...] | None = None
+    hours: Hours = "all"
+    transform: Transform | None = None
+    made_by: str = ""
 
     @property
     def content(self) -> str:
-        """Which rows and columns of the file are included, as text."""
-        return content_label(self.selection, self.columns)
+        """Which rows and columns of the file are included, and what is made of them, as text."""
+        return content_label(self.selection, self.columns, self.hours, self.made_by)
 
     @property
     def folder(self) -> str:
@@ -54,9 +63,19 @@ class DayTask:
         return day_folder(self.data_type.name, self.date)
 
 
-def content_label(selection: Selection | None, columns: tuple[str, ...] | None) -> str:
-    """Which rows and columns of each file are included, as text."""
-    return f"{'all rows' if selection is None else selection}, {columns or 'all columns'}"
+def content_label(
+    selection: Selection | None,
+    columns: tuple[str, ...] | None,
+    hours: Hours = "all",
+    made_by: str = "",
+) -> str:
+    """Which rows and columns of each file are included, and what is made of them, as text."""
+    parts = ["all rows" if selection is None else str(selection), str(columns or "all columns")]
+    if hours != "all":
+        parts.append(f"{hours} hours")
+    if made_by:
+        parts.append(f"made by {made_by}")
+    return ", ".join(parts)
 
 
 def type_folder(data_type: str) -> str:

@@ -23,7 +23,7 @@ from ..market.calendar import exchange_today
 from ..market.data_types import DataType
 from ..report import DayOutcome, LoadReport, Status
 from .cache_policy import CachePolicy
-from .hours import in_hours
+from .hours import in_hours, time_column_of
 from .object_versions import ObjectVersions
 from .progress import Progress
 from .request import Request
@@ -208,9 +208,14 @@ class DayLoader:
         return misdated_rows(frame, day) if self.request.data_type.days == "calendar" else ""
 
     def _loaded(self, outcome: DayOutcome, frame: pl.DataFrame) -> LoadedDay:
+        data_type, hours = self.request.data_type, self.request.hours
+        if hours != "all" and not outcome.reason and data_type.days == "calendar":
+            # Such rows are in no hours of the day: they would be left out without a word.
+            note = misdated_rows(frame, outcome.date, time_column_of(data_type))
+            outcome = replace(outcome, reason=note)
         if outcome.reason and self.request.strict:
             raise SchemaError(outcome.reason, key=outcome.key)
-        frame = in_hours(frame, self.request, outcome.date)
+        frame = in_hours(frame, data_type, hours, outcome.date)
         outcome = replace(outcome, rows=frame.height)
         return LoadedDay(outcome, self._add_date_and_zone(outcome.date, frame))
 

@@ -17,8 +17,8 @@ from ..frames.to_pandas import FrameKind, check_frame_kind
 from ..market.calendar import DateLike, as_date, as_date_range, exchange_today
 from ..market.data_types import DataType, get_data_type
 from ..market.option_symbols import OptionType
-from ..research.frame import TIME_COLUMNS
-from ..research.trading_hours import Hours, check_hours
+from ..research.trading_hours import Hours
+from .hours import check_hours_of, columns_to_read
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -128,19 +128,12 @@ class Request:
         return f"adjusted for {what} as of {self.as_of}"
 
     @property
-    def time_column(self) -> str:
-        """The column that tells when each row is of."""
-        return _time_column(self.data_type)
-
-    @property
     def columns_to_read(self) -> tuple[str, ...] | None:
         """The wanted columns, and those by which rows are chosen or adjusted; None: all."""
-        if self.columns is None:
-            return None
-        needed = [self.time_column] if self.hours != "all" else []
-        if self.adjust is not None or self.follow_renames:
-            needed.append("ticker")
-        return tuple(dict.fromkeys((*self.columns, *needed)))
+        columns = columns_to_read(self.data_type, self.columns, self.hours)
+        if columns is None or (self.adjust is None and not self.follow_renames):
+            return columns
+        return tuple(dict.fromkeys((*columns, "ticker")))
 
     def wanted_columns(self, columns: Sequence[str]) -> list[str]:
         """Those of a frame's columns that the user gets, in order."""
@@ -176,7 +169,7 @@ class Request:
         missing = given["missing"]
         if missing not in ("warn", "raise", "ignore"):
             raise ValueError(f"missing={missing!r} is unknown; choose 'warn', 'raise' or 'ignore'")
-        _check_hours(found, given["hours"])
+        check_hours_of(found, given["hours"])
         symbols = _names("symbols", given["symbols"])
         return cls(
             data_type=found,
@@ -218,28 +211,6 @@ def _refuse_options_only(data_type: DataType, given: LoadOptions) -> None:
                 f"{parameter}={value!r} selects options, and {data_type.name} has none; "
                 "omit it, or use symbols"
             )
-
-
-def _check_hours(data_type: DataType, hours: Hours) -> None:
-    check_hours(hours, data_type.asset_class)
-    if hours == "all":
-        return
-    if data_type.kind in ("daily", "session"):
-        raise ValueError(
-            f"hours={hours!r} has no meaning for {data_type.name}: a bar of a whole day has no "
-            "time; load minutes or trades, or omit it"
-        )
-    _time_column(data_type)
-
-
-def _time_column(data_type: DataType) -> str:
-    for name in TIME_COLUMNS:
-        if name in data_type.columns:
-            return name
-    raise ValueError(
-        f"hours needs a column of times, and none is known of {data_type.name} "
-        f"({', '.join(TIME_COLUMNS)}); register its columns, or omit it"
-    )
 
 
 def _as_of(
