@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
@@ -38,6 +38,7 @@ from .market.option_symbols import OptionType
 from .notebook.panel import Panel
 from .reference.service import URL, ReferenceService
 from .report import LoadReport
+from .updater import Update, UpdatedDay, Updater
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -158,6 +159,7 @@ class FlatSession:
         self._inspector = Inspector(context, self._loader)
         self._scanner = Scanner(context)
         self._lake_writer = LakeWriter(context)
+        self._updater = Updater(context, self._loader, self._lake_writer)
         self._option_chains = OptionChains(context, self._loader)
         self._is_demo = False
 
@@ -693,6 +695,56 @@ class FlatSession:
             progress=progress,
             transform=transform,
             **options,
+        )
+
+    @with_load_options
+    def update(
+        self,
+        data_types: Sequence[str] | str,
+        *,
+        lake: str | os.PathLike[str] | None = None,
+        since: DateLike | None = None,
+        transform: Transform | None = None,
+        on_day: Callable[[UpdatedDay], object] | None = None,
+        **options: Unpack[LoadOptions],
+    ) -> Update:
+        """Bring the newest published days into the cache, or into a lake: what is new, no more.
+
+        Days that are there are compared with the bucket, and brought anew if the vendor has
+        replaced them. Two updates of one cache or lake run one after the other, also in two
+        processes; one that was killed is taken up by the next. ``flatnb update`` is the same as a
+        command, for cron.
+
+        Parameters
+        ----------
+        data_types
+            Names, or one.
+        lake
+            A folder or ``s3://bucket/folder``, as `to_lake` takes it; None: the cache. The cache
+            does not keep files of trades or quotes that do not fit into memory: these fail.
+        since
+            The first day to look for. None: the newest day that is there or four weeks ago,
+            whichever is earlier, as in these weeks the vendor may replace files.
+        transform, **options
+            Of a lake, as `to_lake` takes them: the same as it was made with.
+        on_day
+            Called with each day as soon as its outcome is known.
+
+        Returns
+        -------
+        Update
+            The outcome of each day; ``.status``, and ``.exit_code``: 0 if there was something new
+            or nothing to do, 3 if a day is late, 4 if something failed. A day is late if it should
+            be published (11:00 in New York on the next day), is one of the last five trading days,
+            and has no file. That is only known of stocks and options.
+
+        Raises
+        ------
+        ValueError
+            If an argument is wrong. What fails otherwise is in the result.
+        """
+        return self._updater.update(
+            data_types, lake=lake, since=since, transform=transform, on_day=on_day, **options
         )
 
     def chain(

@@ -216,7 +216,10 @@ def test_misdated_rows_are_not_dropped_by_hours(fault_server: FaultServer, tmp_p
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ({"adjust": "splits"}, r"adjust='splits' is for load\(\) alone: .*flatnb.research.adjust"),
+        (
+            {"adjust": "splits"},
+            r"adjust='splits' is for load\(\) alone: a lake keeps prices as filed",
+        ),
         ({"follow_renames": True}, r"follow_renames=True is for load\(\) alone"),
         ({"as_of": "2024-01-31"}, "as_of='2024-01-31'"),
         ({"hours": "regular"}, "hours='regular' has no meaning for stocks_daily"),

@@ -63,11 +63,7 @@ class LakeWriter:
                 f"start={start!r} is a data type: the path comes after the days, "
                 "to_lake(data_type, start, end, path)"
             )
-        for name, remedy in _LOADS_ONLY.items():
-            if name in options:
-                raise ValueError(
-                    f"{name}={dict(options)[name]!r} is for load() alone: {remedy}; omit it"
-                )
+        check_lake_options(options)
         request = Request.validate(data_type, start, end, **options)
         if transform is not None:
             label_of(transform)  # refuses one that other processes cannot find
@@ -121,6 +117,19 @@ class LakeWriter:
         report = LoadReport(name, tuple(sorted(outcomes, key=lambda day: day.date)))
         context.journal.record(request.data_type, report)
         return report
+
+
+def check_lake_options(options: LoadOptions) -> None:
+    """Refuse what a lake cannot have.
+
+    Raises
+    ------
+    ValueError
+        The message names the option, its value and the remedy.
+    """
+    for name, value in options.items():
+        if name in _LOADS_ONLY:
+            raise ValueError(f"{name}={value!r} is for load() alone: {_LOADS_ONLY[name]}; omit it")
 
 
 def _refuse_other_content(

@@ -359,6 +359,17 @@ def _maker(
     return kind(market, every_ns, which, name, zone, conditions, drop)
 
 
+def check_length(every: str) -> None:
+    """Refuse what is no length of bars.
+
+    Raises
+    ------
+    ValueError
+        The message names ``every``, its value and the remedy.
+    """
+    _length_ns(every)
+
+
 def _length_ns(every: str) -> int:
     parts = re.fullmatch(r"([1-9]\d*)([smhd])", every) if isinstance(every, str) else None
     if parts is None:
