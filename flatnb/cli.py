@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status.
 
     0 for success, 1 for data that could not be loaded, 2 for invalid arguments, 130 for an
-    interrupt (128 + SIGINT, as shells report it); of ``update``, 3 for late days and 4 for failures.
+    interrupt (128 + SIGINT, as shells report it); of ``update``, 3 for late days, 4 for failures.
     """
     arguments = _parser().parse_args(argv)
     try:

@@ -36,7 +36,7 @@ EXIT_CODES = {"new": 0, "nothing": 0, "late": 3, "failed": 4}
 """The outcome of an update → the exit status of ``flatnb update``."""
 
 LATE_DAYS = 5
-"""A trading day that is published so many trading days ago or less is late, an older one missing."""
+"""Of the trading days that should be published, so many of the newest are late, others missing."""
 
 LOCK_WAIT_S = 6 * 3600.0
 _LOCK_POLL_S = 0.2
@@ -140,7 +140,7 @@ class Update:
         return "\n".join([self._summary, *(f"  {line}" for line in self.lines())])
 
     def _repr_html_(self) -> str:
-        rows = [
+        rows: list[tuple[object, ...]] = [
             (day.data_type, day.date, day.status, day.reason)
             for day in self.days
             if day.status != "here"
