@@ -3,6 +3,8 @@
 Each takes a frame as `FlatSession.load` returns it, polars or pandas, and gives back a new one of
 the same kind (a pandas frame with a fresh index). None reads a file of the bucket or asks a
 service, but for paths that are handed in.
+
+Greeks are not in the files and are not made up: see docs/research.md, "Not here".
 """
 
 from __future__ import annotations
