@@ -18,6 +18,8 @@
     │   ├── IntegrityError               the bytes are not those of the object  (ValueError)
     │   └── UnexpectedResponseError      anything else                          (OSError)
     ├── SchemaError                      the CSV does not match its data type   (ValueError)
+    ├── ReferenceServiceError            the reference service failed           (ConnectionError)
+    ├── TransformError                   a transform of to_lake() failed on a day
     ├── LoadCancelledError               a job was cancelled
     └── LoadError                        some days could not be loaded          (LookupError)
         └── MissingDaysError             … as they have no file
@@ -216,6 +218,27 @@ class SchemaError(FlatnbError, ValueError):
         self.key = key
         self.line = line
         super().__init__(f"{key}: {self.reason}")
+
+
+class ReferenceServiceError(FlatnbError, ConnectionError):
+    """The reference service did not answer, or not as it is documented to."""
+
+
+class TransformError(FlatnbError):
+    """The ``transform`` of `FlatSession.to_lake` raised an exception, or gave no such frame.
+
+    Attributes
+    ----------
+    key : str
+        The file whose rows it was given.
+    reason : str
+        What happened, in one line.
+    """
+
+    def __init__(self, reason: str, *, key: str) -> None:
+        self.reason = reason
+        self.key = key
+        super().__init__(f"{key}: {reason}")
 
 
 class LoadError(FlatnbError, LookupError):

@@ -68,10 +68,17 @@ class DayOutcome:
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """The outcome of every day of a load, in the order of the days."""
+    """The outcome of every day of a load, in the order of the days.
+
+    Attributes
+    ----------
+    adjusted
+        How prices and sizes were adjusted; empty if they are as in the files.
+    """
 
     data_type: str
     days: tuple[DayOutcome, ...]
+    adjusted: str = ""
 
     def __iter__(self) -> Iterator[DayOutcome]:
         return iter(self.days)
@@ -86,7 +93,8 @@ class LoadReport:
     def __repr__(self) -> str:
         counts = Counter(day.status for day in self.days)
         states = ", ".join(f"{count} {status}" for status, count in counts.items()) or "no days"
-        lines = [f"{self.data_type}: {states}; {self._size}"]
+        adjusted = f"; {self.adjusted}" if self.adjusted else ""
+        lines = [f"{self.data_type}: {states}; {self._size}{adjusted}"]
         lines += list_days([day for day in self.days if day.reason])
         return "\n".join(lines)
 
@@ -104,9 +112,10 @@ class LoadReport:
             for status_and_reason, days in groups
             if status_and_reason[1]
         ]
+        facts = (f"{len(self)} days", self._size, self.adjusted)
         more = f"… and {len(rows) - MOST_DAYS} more" if len(rows) > MOST_DAYS else ""
         return html.page(
-            html.head(self.data_type, f"{len(self)} days · {self._size}")
+            html.head(self.data_type, " · ".join(filter(None, facts)))
             + html.heat_map({day.date: day.status for day in self.days}, STATUSES)
             + (html.rows_html(rows[:MOST_DAYS], ("day", "status", "reason")) if rows else "")
             + more

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
 from .context import ContextSpec
@@ -17,11 +19,13 @@ from .explore.planner import Planner
 from .frames.to_pandas import FrameKind
 from .html import facts, head, page
 from .jobs.job import Job
+from .lake.transform import Transform
 from .lake.writer import LakeWriter
 from .lazy.scanner import Scanner
 from .load.cache_policy import Revalidate
 from .load.day_cache import DayCache, cache_root
 from .load.proved_ranges import Ranges
+from .load.reference_data import ReferenceData, Table
 from .load.request import Between, LoadOptions, with_load_options
 from .loader import Loader
 from .market.calendar import DateLike
@@ -33,7 +37,9 @@ from .market.data_types import (
 )
 from .market.option_symbols import OptionType
 from .notebook.panel import Panel
+from .reference.service import URL, ReferenceService
 from .report import LoadReport
+from .updater import Update, UpdatedDay, Updater
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,6 +92,15 @@ class FlatSession:
         by the bars of the same day's daily file; days that cannot be proved are loaded whole. It
         has been proved on synthetic files only: check it with ``flatnb doctor --ranges DAY``.
         ``"never"``: load whole files.
+    actions
+        Splits and dividends for ``load(adjust=…)``: a frame, or the path of a CSV or Parquet file,
+        as `flatnb.research.read_actions` takes it. None: the vendor's reference service, which is
+        asked with the REST API key (extra ``reference``).
+    ticker_events
+        Changes of tickers for ``load(follow_renames=True)``, likewise: ``date``, ``from``, ``to``.
+    reference
+        The service to ask; None: `flatnb.reference.ReferenceService` with the key of
+        ``MASSIVE_API_KEY`` or ``POLYGON_API_KEY``. Its answers are kept in the cache's folder.
 
     Raises
     ------
@@ -119,6 +134,9 @@ class FlatSession:
         max_cache_bytes: int | None = None,
         ranges: Ranges = "never",
         max_decompressed_bytes: int | None = None,
+        actions: Table | None = None,
+        ticker_events: Table | None = None,
+        reference: ReferenceService | None = None,
     ) -> None:
         credentials = find_credentials(access_key_id, secret_access_key, profile=profile)
         spec = ContextSpec(
@@ -135,6 +153,9 @@ class FlatSession:
             max_cache_bytes=max_cache_bytes,
             ranges=ranges,
             max_decompressed_bytes=max_decompressed_bytes,
+            actions=_path_of(actions),
+            ticker_events=_path_of(ticker_events),
+            reference_url=URL if reference is None else reference.url,
         )
         self._panel = Panel(endpoint_url)
         self._context = context = spec.open(
@@ -142,12 +163,18 @@ class FlatSession:
             listener=self._panel.activity,
             statistics=self._panel.statistics,
             observer=self._panel.follow,
+            reference=ReferenceData(
+                reference or spec.reference_service(),
+                actions if spec.actions is None else spec.actions,
+                ticker_events if spec.ticker_events is None else spec.ticker_events,
+            ),
         )
         self._loader = Loader(context)
         self._planner = Planner(context, self._loader)
         self._inspector = Inspector(context, self._loader)
         self._scanner = Scanner(context)
         self._lake_writer = LakeWriter(context)
+        self._updater = Updater(context, self._loader, self._lake_writer)
         self._option_chains = OptionChains(context, self._loader)
         self._is_demo = False
 
@@ -178,6 +205,12 @@ class FlatSession:
         server = (server or DemoServer()).start()
         arguments.setdefault("cache", False)  # its port, and so its folder, differs each time
         keys = server.credentials
+        kept = tempfile.TemporaryDirectory(prefix="flatnb-demo-", ignore_cleanup_errors=True)
+        if "reference" not in arguments:
+            stand_in = server.reference
+            arguments["reference"] = ReferenceService(
+                stand_in.api_key, url=stand_in.url, folder=kept.name
+            )
         session = cls(
             keys["access_key_id"],
             keys["secret_access_key"],
@@ -187,6 +220,7 @@ class FlatSession:
             **arguments,
         )
         session._context.on_close(server.stop)
+        session._context.on_close(kept.cleanup)
         session._is_demo = True
         session._panel.title = f"SYNTHETIC demo market at {server.endpoint_url}"
         return session
@@ -295,6 +329,19 @@ class FlatSession:
             `last_report` lists them in any case.
         strict
             Whether a day with rows that are not of that day fails; else it is warned of.
+        hours
+            ``"regular"`` (09:30 to 16:00 in New York, or to the early close), ``"extended"`` (the
+            pre- and post-market too), or ``"all"`` rows of the files. For intraday rows of stocks,
+            options and indices; see `flatnb.research.hours`.
+        adjust
+            ``"splits"``: prices and sizes of stocks on the share basis of ``as_of``; ``"all"``:
+            less dividends too; None: as in the files. See `flatnb.research.adjust`.
+        as_of
+            The day of reference of ``adjust`` and ``follow_renames``; None: today in New York.
+        follow_renames
+            Whether ``symbols`` name the securities that have these tickers on ``as_of``, whatever
+            theirs were before and after: a column ``symbol`` is added, and ``ticker`` stays that
+            of the day. Other securities that had one of the tickers are not joined.
         progress
             Whether to show a progress bar; None: in a notebook or a terminal.
 
@@ -308,6 +355,8 @@ class FlatSession:
         ------
         ValueError
             If an argument is wrong.
+        CredentialsError, ReferenceServiceError
+            If splits or changes of tickers are needed and could not be had.
         LoadError
             If days are forbidden, damaged or failed; it lists them all and has the frame of
             those that did load.
@@ -604,6 +653,7 @@ class FlatSession:
         *,
         client: object = None,
         progress: bool | None = None,
+        transform: Transform | None = None,
         **options: Unpack[LoadOptions],
     ) -> Lake:
         """Convert a history to Parquet, one folder for each day, in bounded memory.
@@ -626,9 +676,16 @@ class FlatSession:
             object whose ``submit(task)`` returns a ``concurrent.futures.Future`` can be used.
         progress
             Whether to show it; None: in a notebook or a terminal.
+        transform
+            What to keep of a day in place of its rows: a function that is given them, as `load`
+            gives a day, and returns a polars frame, for example ``functools.partial(
+            flatnb.research.bars, every="10s")``. It must stand at the top of a module. It is
+            called for a whole day of up to 256 MB of text, and for parts of a larger one: each
+            with a thirty-second of the tickers, whose rows of the day are whole. Its name, its
+            arguments and its source are part of what the lake is made of.
         **options
-            ``symbols``, ``underlyings``, ``expiry``, ``strike``, ``option_type``, ``columns``: what
-            to include, as `load` takes them.
+            ``symbols``, ``underlyings``, ``expiry``, ``strike``, ``option_type``, ``columns``,
+            ``hours``: what to include, as `load` takes them.
 
         Returns
         -------
@@ -648,7 +705,64 @@ class FlatSession:
             If the lake cannot be written.
         """
         return self._lake_writer.to_lake(
-            data_type, start, end, path, client=client, progress=progress, **options
+            data_type,
+            start,
+            end,
+            path,
+            client=client,
+            progress=progress,
+            transform=transform,
+            **options,
+        )
+
+    @with_load_options
+    def update(
+        self,
+        data_types: Sequence[str] | str,
+        *,
+        lake: str | os.PathLike[str] | None = None,
+        since: DateLike | None = None,
+        transform: Transform | None = None,
+        on_day: Callable[[UpdatedDay], object] | None = None,
+        **options: Unpack[LoadOptions],
+    ) -> Update:
+        """Bring the newest published days into the cache, or into a lake: what is new, no more.
+
+        Days that are there are compared with the bucket, and brought anew if the vendor has
+        replaced them. Two updates of one cache or lake run one after the other, also in two
+        processes; one that was killed is taken up by the next. ``flatnb update`` is the same as a
+        command, for cron.
+
+        Parameters
+        ----------
+        data_types
+            Names, or one.
+        lake
+            A folder or ``s3://bucket/folder``, as `to_lake` takes it; None: the cache. The cache
+            does not keep files of trades or quotes that do not fit into memory: these fail.
+        since
+            The first day to look for. None: the newest day that is there or four weeks ago,
+            whichever is earlier, as in these weeks the vendor may replace files.
+        transform, **options
+            Of a lake, as `to_lake` takes them: the same as it was made with.
+        on_day
+            Called with each day as soon as its outcome is known.
+
+        Returns
+        -------
+        Update
+            The outcome of each day; ``.status``, and ``.exit_code``: 0 if there was something new
+            or nothing to do, 3 if a day is late, 4 if something failed. A day is late if it should
+            be published (11:00 in New York on the next day), is one of the last five trading days,
+            and has no file. That is only known of stocks and options.
+
+        Raises
+        ------
+        ValueError
+            If an argument is wrong. What fails otherwise is in the result.
+        """
+        return self._updater.update(
+            data_types, lake=lake, since=since, transform=transform, on_day=on_day, **options
         )
 
     def chain(
@@ -810,3 +924,8 @@ class FlatSession:
         }
         hint = "session.load(…) · session.picker() · session.panel() · session.last_report"
         return page(head("FlatSession", hint) + facts(pairs))
+
+
+def _path_of(table: Table | None) -> Path | None:
+    """The path of a table that is a file, wherever the working directory goes; else None."""
+    return Path(table).expanduser().absolute() if isinstance(table, (str, os.PathLike)) else None

@@ -25,6 +25,8 @@ LAYERS = (
     "report",
     "errors",
     "ranges",
+    "research",
+    "reference",
     "credentials",
     "download",
     "frames",
@@ -35,13 +37,18 @@ LAYERS = (
     "explore",
     "lazy",
     "lake",
+    "updater",
     "notebook",
     "session",
     "cli",
 )
 """From the bottom to the top: each imports itself and what is before it, and nothing else."""
 
-APART = {"demo": {"market"}}
+APART = {
+    "demo": {"market", "reference"},
+    "research": {"market", "errors"},
+    "reference": {"market", "errors"},
+}
 """Packages that import only these besides themselves."""
 
 

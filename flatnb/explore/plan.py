@@ -73,6 +73,8 @@ class Plan:
         and of those in the future one each, with a note.
     rows_estimate
         Rows in the frame, estimated from the sizes; None where too little is known.
+    rows_note
+        Which rows there will be, and how adjusted; empty if they are those of the files.
     seconds_estimate
         For the download, at the rate that this session measured, or else at what users measured.
     """
@@ -82,6 +84,7 @@ class Plan:
     rows_estimate: int | None
     columns: int
     bytes_per_s: float
+    rows_note: str
     run: Callable[[], Any]
 
     def with_status(self, *statuses: PlanStatus) -> list[PlannedDay]:
@@ -141,6 +144,8 @@ class Plan:
             pairs["Frame"] = (
                 f"about {self.rows_estimate:,} rows, {format_bytes(self.memory_bytes_estimate)}"
             )
+        if self.rows_note:
+            pairs["Rows"] = self.rows_note
         return pairs
 
     def _summary(self) -> str:
@@ -196,7 +201,9 @@ def make_plan(
     days = tuple(planned(day, key) for day, key in survey.keys.items())
     columns = request.columns or tuple(request.data_type.columns) or ("ticker",)
     rows = _rows(request, days)
-    return Plan(request.data_type.name, days, rows, len(columns) + 1, bytes_per_s, run)
+    hours = "" if request.hours == "all" else f"{request.hours} hours"
+    note = ", ".join(filter(None, [hours, request.adjusted]))
+    return Plan(request.data_type.name, days, rows, len(columns) + 1, bytes_per_s, note, run)
 
 
 def _rows(request: Request, days: tuple[PlannedDay, ...]) -> int | None:

@@ -43,7 +43,7 @@ class Planner:
     ) -> Plan:
         """See `FlatSession.plan`."""
         request = Request.validate(data_type, start, end, frame=frame, **options)
-        versions = self.loader.versions(request)
+        versions = self.loader.versions(request)  # which tickers are wanted changes no file
         survey = self.context.runner.wait(versions.survey(), f"plan of {data_type}")
         downloader = self.context.downloader
 

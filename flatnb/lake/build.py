@@ -20,6 +20,7 @@ from ..market.known_issues import why_no_file
 from ..report import DayOutcome, Status
 from .day_task import DayTask, Executor, ManifestRow
 from .manifest import Manifest
+from .transform import Transform, label_of
 
 
 def tasks_for(
@@ -28,8 +29,10 @@ def tasks_for(
     spec: ContextSpec,
     lake: str,
     scratch: str,
+    transform: Transform | None = None,
 ) -> list[DayTask]:
     """A task for each day that has a file."""
+    made_by = label_of(transform) if transform is not None else ""
     return [
         DayTask(
             data_type=request.data_type,
@@ -43,6 +46,9 @@ def tasks_for(
             scratch=scratch,
             selection=request.selection,
             columns=request.columns,
+            hours=request.hours,
+            transform=transform,
+            made_by=made_by,
         )
         for day, key in survey.keys.items()
         if key in survey.listed

@@ -39,6 +39,7 @@ from ..report import DayOutcome, LoadReport, Status
 from .cache_policy import CachePolicy
 from .day_cache import CachedDay
 from .day_tickers import DayTickers
+from .hours import in_hours, time_column_of
 from .object_versions import ObjectVersions, reason_for_no_file
 from .progress import Progress
 from .proved_ranges import ProvedRangesReader, ProvedRows, RangedReads
@@ -134,7 +135,8 @@ class DayLoader:
         frames = [day.frame for day in days if day.frame is not None]
         notes = (*self.versions.notes, *self._notes)
         result = LoadResult(self._concatenate(frames), report, notes)
-        return await in_thread(partial(self.tickers.judge, result, self.policy, self.catalog))
+        find_unknown = self.tickers.with_unknown_symbols
+        return await in_thread(partial(find_unknown, result, self.policy, self.catalog))
 
     async def _load_day(self, day: date, key: str, is_current: bool) -> LoadedDay:
         failed: tuple[Status, str]
@@ -472,8 +474,15 @@ class DayLoader:
         return self._columns.read(partial(select, frame, None))
 
     def _loaded(self, outcome: DayOutcome, frame: pl.DataFrame) -> LoadedDay:
+        data_type, hours = self.request.data_type, self.request.hours
+        if hours != "all" and not outcome.reason and data_type.days == "calendar":
+            # Such rows are in no hours of the day: they would be left out without a word.
+            note = misdated_rows(frame, outcome.date, time_column_of(data_type))
+            outcome = replace(outcome, reason=note)
         if outcome.reason and self.request.strict:
             raise SchemaError(outcome.reason, key=outcome.key)
+        frame = in_hours(frame, data_type, hours, outcome.date)
+        outcome = replace(outcome, rows=frame.height)
         frame = self._columns.complete(frame)
         if self.request.quote_sizes == "shares":
             frame = sizes_in_shares(frame, outcome.date)

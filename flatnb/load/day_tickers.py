@@ -41,16 +41,15 @@ class DayTickers:
         if not self._tickers and self._unknown_in(frame):
             self._tickers = _tickers_of(read())
 
-    def judge(
+    def with_unknown_symbols(
         self, result: LoadResult, policy: CachePolicy | None, catalog: S3Catalog
     ) -> LoadResult:
-        """The result with its unknown symbols, and without columns that nobody asked for."""
-        frame = result.frame.select(self._request.wanted_columns(result.frame.columns))
+        """The result with its unknown symbols, and the tickers to compare them with."""
         unknown = tuple(self._unknown_in(result.frame))
         if not unknown or not result.report.with_status(*LOADED_STATUSES):
-            return replace(result, frame=frame)
+            return result
         tickers = self._tickers or self._cached(result, policy, catalog)
-        return replace(result, frame=frame, unknown_symbols=unknown, tickers=tickers)
+        return replace(result, unknown_symbols=unknown, tickers=tickers)
 
     def _unknown_in(self, frame: pl.DataFrame) -> list[str]:
         selection = self._request.selection

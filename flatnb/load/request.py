@@ -14,10 +14,12 @@ from typing import Any, Literal, ParamSpec, TypeAlias, TypedDict, TypeVar, Unpac
 from ..frames.contract_filter import parse_contract_filter
 from ..frames.selection import Selection, check_has_ticker, parse_symbols
 from ..frames.to_pandas import FrameKind, check_frame_kind
-from ..market.calendar import DateLike, as_date_range
+from ..market.calendar import DateLike, as_date, as_date_range, exchange_today
 from ..market.data_types import DataType, get_data_type
 from ..market.known_issues import has_quote_sizes
 from ..market.option_symbols import OptionType, vendors_spelling
+from ..research.trading_hours import Hours
+from .hours import check_hours_of, columns_to_read
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,6 +27,7 @@ T = TypeVar("T")
 Missing = Literal["warn", "raise", "ignore"]
 
 QuoteSizes = Literal["as stored", "shares"]
+Adjust = Literal["splits", "all"]
 
 Between: TypeAlias = "tuple[T | None, T | None]"
 """Two ends, both inclusive; None: open."""
@@ -47,6 +50,10 @@ class LoadOptions(TypedDict, total=False):
     missing: Missing
     strict: bool
     quote_sizes: QuoteSizes
+    hours: Hours
+    adjust: Adjust | None
+    as_of: DateLike | None
+    follow_renames: bool
 
 
 _DEFAULTS: LoadOptions = {
@@ -60,6 +67,10 @@ _DEFAULTS: LoadOptions = {
     "missing": "warn",
     "strict": False,
     "quote_sizes": "as stored",
+    "hours": "all",
+    "adjust": None,
+    "as_of": None,
+    "follow_renames": False,
 }
 
 _OPTIONS_ONLY = ("underlyings", "expiry", "strike", "option_type")
@@ -89,7 +100,14 @@ def with_load_options(function: Callable[P, T]) -> Callable[P, T]:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a user asks for, validated."""
+    """What a user asks for, validated.
+
+    Attributes
+    ----------
+    as_of
+        The day to whose share basis prices are adjusted, and on which ``symbols`` name securities;
+        None if neither is asked for.
+    """
 
     data_type: DataType
     start: date
@@ -101,19 +119,37 @@ class Request:
     missing: Missing
     strict: bool
     quote_sizes: QuoteSizes = "as stored"
+    hours: Hours = "all"
+    adjust: Adjust | None = None
+    as_of: date | None = None
+    follow_renames: bool = False
+
+    @property
+    def adjusted(self) -> str:
+        """How prices and sizes are adjusted, for people; empty if they are as in the files."""
+        if self.adjust is None:
+            return ""
+        what = "splits and dividends" if self.adjust == "all" else "splits"
+        return f"adjusted for {what} as of {self.as_of}"
 
     @property
     def columns_to_read(self) -> tuple[str, ...] | None:
-        """The wanted columns, and that by which unknown symbols are found; None: all."""
-        if self.columns is None or self.selection is None or not self.selection.names:
-            return self.columns
-        return tuple(dict.fromkeys((*self.columns, "ticker")))
+        """The wanted columns, and those by which rows are chosen or adjusted; None: all.
+
+        By the tickers, unknown symbols are found.
+        """
+        columns = columns_to_read(self.data_type, self.columns, self.hours)
+        has_names = self.selection is not None and bool(self.selection.names)
+        if columns is None or not (has_names or self.adjust or self.follow_renames):
+            return columns
+        return tuple(dict.fromkeys((*columns, "ticker")))
 
     def wanted_columns(self, columns: Sequence[str]) -> list[str]:
         """Those of a frame's columns that the user gets, in order."""
         if self.columns is None:
             return list(columns)
-        return [name for name in columns if name in ("date", *self.columns)]
+        wanted = {"date", *self.columns, *(["symbol"] if self.follow_renames else [])}
+        return [name for name in columns if name in wanted]
 
     @classmethod
     def validate(
@@ -142,6 +178,7 @@ class Request:
         strict = given["strict"]
         if not isinstance(strict, bool):
             raise ValueError(f"strict={strict!r} is neither True nor False; give one of them")
+        check_hours_of(found, given["hours"])
         return cls(
             data_type=found,
             start=first,
@@ -153,6 +190,10 @@ class Request:
             missing=_choice("missing", given["missing"], ("warn", "raise", "ignore")),
             strict=strict,
             quote_sizes=_quote_sizes(found, given["quote_sizes"]),
+            hours=given["hours"],
+            adjust=given["adjust"],
+            as_of=_as_of(found, given, last, names_of("symbols", given["symbols"])),
+            follow_renames=given["follow_renames"],
         )
 
 
@@ -207,6 +248,38 @@ def _refuse_options_only(data_type: DataType, given: LoadOptions) -> None:
                 f"{parameter}={value!r} selects options, and {data_type.name} has none; "
                 "omit it, or use symbols"
             )
+
+
+def _as_of(
+    data_type: DataType, given: LoadOptions, last: date, symbols: tuple[str, ...] | None
+) -> date | None:
+    """The day of reference of ``adjust`` and ``follow_renames``, which are checked here."""
+    how, follows, as_of = given["adjust"], given["follow_renames"], given["as_of"]
+    if how is None and not follows:
+        if as_of is not None:
+            raise ValueError(
+                f"as_of={as_of!r} belongs to adjust or follow_renames; pass one, or omit it"
+            )
+        return None
+    parameter = f"adjust={how!r}" if how is not None else f"follow_renames={follows!r}"
+    if how not in (None, "splits", "all"):
+        raise ValueError(f"{parameter} is unknown; choose 'splits' or 'all', or omit it")
+    if data_type.asset_class != "stocks":
+        raise ValueError(
+            f"{parameter} is for stocks alone, and {data_type.name} has none: options contracts "
+            "are adjusted by the OCC, futures are chained (flatnb.research.continuous); omit it"
+        )
+    if follows and symbols is None:
+        raise ValueError("follow_renames=True needs symbols: the files name no security by itself")
+    if as_of is None:
+        return exchange_today()
+    day = as_date(as_of, "as_of")
+    if how is not None and day < last:
+        raise ValueError(
+            f"as_of={as_of!r} is before end={str(last)!r}: rows are adjusted to a later basis "
+            "alone; choose a later day, or end the load on it"
+        )
+    return day
 
 
 def _columns(value: Sequence[str] | str | None) -> tuple[str, ...] | None:
