@@ -113,7 +113,12 @@ class Loader:
         """The files of a request, in the bucket and in the cache."""
         context = self.context
         return ObjectVersions(
-            context.downloader, context.catalog, context.cache_policy, request, only
+            context.downloader,
+            context.catalog,
+            context.cache_policy,
+            request,
+            only,
+            context.ranged_reads.accepts(request),
         )
 
     async def _explain_forbidden(self, data_type: DataType, report: LoadReport) -> LoadReport:

@@ -394,8 +394,17 @@ def downloader(kind: Any, endpoint_url: str) -> Any:
 @FUZZ
 @given(
     name=st.sampled_from(
-        ["credentials", "endpoint_url", "max_retries", "timeout", "max_pool_connections"]
-        + ["backoff_s", "listener", "max_decompressed_bytes", "statistics"]
+        [
+            "credentials",
+            "endpoint_url",
+            "max_retries",
+            "timeout",
+            "max_pool_connections",
+            "backoff_s",
+            "listener",
+            "max_decompressed_bytes",
+            "statistics",
+        ]
     ),
     value=WRONG,
 )

@@ -96,7 +96,11 @@ def test_a_part_of_the_bytes(open_session: OpenSession, server: FaultServer) -> 
     assert all(request.if_match and request.range for request in ranged)
     server.forget_requests()
     assert_frame_equal(session.load("stocks_minute", DAY, DAY, symbols=SYMBOLS), whole)
-    assert (sources(session), server.requests) == (["cache"], [])
+    assert (sources(session), server.requests) == ([f"cache ({PROVED})"], [])
+    for careful in (session, open_session(ranges="never")):
+        # Neither a strict load nor a session that does not read by ranges takes such rows.
+        careful.load("stocks_minute", DAY, DAY, symbols="SPY", strict=careful is session)
+        assert sources(careful) in (["whole file"], ["cache"])
 
 
 def test_more_symbols_later(open_session: OpenSession, server: FaultServer) -> None:

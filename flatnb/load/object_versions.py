@@ -67,6 +67,8 @@ class ObjectVersions:
     ----------
     only
         Restricts the request to these days; None: all of its range.
+    accept_proved
+        Whether cached rows may be used that ranged reads proved.
     listed, cached
         Key → version, and key → what is cached, as far as it was looked up.
     notes
@@ -78,6 +80,7 @@ class ObjectVersions:
     policy: CachePolicy | None
     request: Request
     only: Collection[date] | None = None
+    accept_proved: bool = False
     listed: dict[str, ObjectVersion] = field(default_factory=dict)
     cached: dict[str, CachedDay] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -206,10 +209,15 @@ class ObjectVersions:
             return
         cache, columns = self.policy.cache, self.request.data_type.fingerprint
 
-        selection = self.request.selection
+        find = partial(
+            cache.find,
+            columns=columns,
+            selection=self.request.selection,
+            accept_proved=self.accept_proved,
+        )
 
         def look_up() -> dict[str, CachedDay]:
-            found = ((key, cache.find(key, columns, selection)) for key in keys)
+            found = ((key, find(key)) for key in keys)
             return {key: day for key, day in found if day is not None}
 
         self.cached = await in_thread(look_up)
