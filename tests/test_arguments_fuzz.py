@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import decimal
 import functools
@@ -479,9 +478,11 @@ def test_option_fields(frame: Any, column: Any) -> None:
     """Of frames of both libraries with any column ``ticker``, and of what is no frame."""
     check(with_option_fields, True, {"frame": frame})
     for library in (pl, pd):
-        with contextlib.suppress(Exception):  # the library's own, where it makes no frame of it
+        try:
             made = library.DataFrame({"ticker": column})
-            check(with_option_fields, False, {"frame": made})
+        except (Exception, pl.exceptions.PanicException):  # the library makes no frame of it
+            continue
+        check(with_option_fields, False, {"frame": made})
 
 
 @FUZZ
