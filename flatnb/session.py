@@ -271,7 +271,7 @@ class FlatSession:
         option_type
             Only ``"call"`` or only ``"put"``.
         columns
-            Only these columns; ``date`` is always there. Should a file have a column ``date`` of its
+            Only these columns; ``date`` is always there. If a file has a column ``date`` of its
             own, it is called ``vendor_date``.
         frame
             ``"polars"`` or ``"pandas"``.

@@ -189,6 +189,15 @@ def test_a_chain_takes_the_stocks_ticker(session: FlatSession) -> None:
     assert session.chain("BRK.B", DAY)["root"].to_list() == ["BRKB"]
 
 
+def test_contracts_that_the_filter_leaves_out(session: FlatSession) -> None:
+    """Are not explained; a root that is written wrong is."""
+    with pytest.warns(FlatnbWarning, match="expiry, strike and option_type given") as caught:
+        session.load("options_daily", DAY, DAY, underlyings=["SPY", "BRK.B"], strike=(9000, None))
+    text = str(caught[0].message)
+    assert "'O:BRK.B*': OCC roots are capital letters without dot" in text
+    assert "'O:SPY*':" not in text
+
+
 @pytest.mark.parametrize("symbols", ["AAPL\nMSFT", "a\0b", "\ud800"])
 def test_unprintable_symbols(session: FlatSession, symbols: str) -> None:
     """A ValueError, not an error of polars or of the encoding."""
