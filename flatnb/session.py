@@ -309,21 +309,24 @@ class FlatSession:
             others are found by listing.
         symbols
             Only these tickers, exactly as the vendor writes them (upper and lower case differ).
-            ``"O:SPY*"`` is every contract of SPY.
+            ``"O:SPY*"`` is every contract of SPY. A contract may also be written without ``O:``,
+            or as the OCC pads it: ``"SPY   240119C00475000"``.
         underlyings
             Only options with these OCC roots: ``"SPX"`` has none of SPXW's contracts. Together
             with ``symbols``: both.
         expiry, strike
-            Only contracts between two days, or two prices in dollars, both inclusive; None leaves
-            an end open: ``strike=(470, None)``.
+            Only contracts between two days, or two prices in dollars (of any numeric type), both
+            inclusive; None leaves an end open: ``strike=(470, None)``.
         option_type
             Only ``"call"`` or only ``"put"``.
         columns
-            Only these columns; ``date`` is always there.
+            Only these columns; ``date`` is always there. If a file has a column ``date`` of its
+            own, it is called ``vendor_date``.
         frame
             ``"polars"`` or ``"pandas"``.
         tz
-            Time zone of the times in the frame; the instants are the same in any.
+            Time zone of the times in the frame, a name or a ``zoneinfo.ZoneInfo``; the instants are
+            the same in any.
         missing
             What to do about a trading day without a file: ``"warn"``, ``"raise"`` or ``"ignore"``.
             `last_report` lists them in any case.
@@ -342,6 +345,10 @@ class FlatSession:
             Whether ``symbols`` name the securities that have these tickers on ``as_of``, whatever
             theirs were before and after: a column ``symbol`` is added, and ``ticker`` stays that
             of the day. Other securities that had one of the tickers are not joined.
+        quote_sizes
+            For ``stocks_quotes`` only: ``"as stored"``, or ``"shares"`` to multiply the sizes of
+            days before 2025-11-03, which are in round lots, by 100. A load of both kinds of days
+            as they are stored warns.
         progress
             Whether to show a progress bar; None: in a notebook or a terminal.
 

@@ -119,6 +119,15 @@ def test_when_files_are_complete(now: str, expected: bool) -> None:
         ("stocks_minute", date(2025, 8, 8), "missing"),
         ("stocks_daily", date(2019, 8, 12), "stamped a day late"),
         ("options_trades", date(2024, 6, 20), "15:30"),
+        ("stocks_trades", date(2015, 1, 6), "issues/291"),
+        ("stocks_trades", date(2015, 1, 7), "issues/291"),
+        ("stocks_trades", date(2015, 1, 8), ""),
+        ("options_trades", date(2014, 6, 2), "issues/292"),
+        ("options_trades", date(2019, 11, 3), "issues/292"),
+        ("options_trades", date(2018, 10, 12), "issues/292"),
+        ("options_trades", date(2019, 11, 4), ""),
+        ("stocks_minute", date(2025, 1, 17), "issues/329"),
+        ("stocks_minute", date(2025, 2, 18), ""),
         ("stocks_daily", date(2019, 8, 13), ""),
     ],
 )
@@ -127,6 +136,13 @@ def test_days_of_public_reports(data_type: str, day: date, words: str) -> None:
     told = known_issue(DATA_TYPES[data_type], day)
     assert words in told
     assert bool(words) == bool(told)
+
+
+def test_days_with_the_same_note_are_told_together(session: FlatSession, days: FaultServer) -> None:
+    """Years of days with one report are one line of a plan."""
+    text = repr(session.plan("options_trades", "2015-01-02", "2015-12-31"))
+    assert len(text.splitlines()) == 2
+    assert "2015-01-02 … 2015-12-31 (252 days) missing: no trade has conditions" in text
 
 
 def test_what_is_available(session: FlatSession, days: FaultServer) -> None:

@@ -330,7 +330,8 @@ class DayReader:
 
         if not frames:
             nothing = self.columns.complete(empty_day(self.request.data_type))
-            return self._add_date_and_zone(date(1970, 1, 1), nothing)
+            # A frame without columns becomes one of one row by its date.
+            return self._add_date_and_zone(date(1970, 1, 1), nothing).clear()
         # A column that the vendor added on some day is null on the days before.
         how: Literal["vertical", "diagonal"] = (
             "vertical" if all(f.schema == frames[0].schema for f in frames) else "diagonal"

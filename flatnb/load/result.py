@@ -124,11 +124,15 @@ def unknown_symbols_warning(
     text = f"symbols={list(unknown[:_MOST_SYMBOLS])!r} are in none of the loaded days"
     if len(unknown) > _MOST_SYMBOLS:
         text += f", nor are {len(unknown) - _MOST_SYMBOLS} more"
+    to_explain = set(unknown)
     if selection.contracts is not None:
-        return f"{text} (within the expiry, strike and option_type given)"
+        text += " (within the expiry, strike and option_type given)"
+        # Those that the day has were left out by the filter alone.
+        to_explain &= set(selection.not_in(tickers)) if tickers else set()
     hints = [
         f"  {symbol!r}: {explain_unknown(symbol, request.data_type, tickers)}"
         for symbol in unknown[:_MOST_HINTS]
+        if symbol in to_explain
     ]
     return "\n".join([text, *hints])
 
