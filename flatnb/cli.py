@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, cast
 
+from .download.targets import local_path
 from .errors import FlatnbError, ObjectNotFoundError, TransferError
 from .market.data_types import DATA_TYPES, LIVE_BUCKET, LIVE_ENDPOINT_URL, LIVE_OPTIONS_ROOT
 
@@ -70,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         default="warn",
         help="what to do about a trading day without a file (default: warn)",
     )
-    load.add_argument("--out", type=Path, metavar="FILE", help="a .parquet or .csv file to write")
+    load.add_argument("--out", metavar="FILE", help="a .parquet or .csv file to write")
     load.add_argument("--no-cache", action="store_true", help="neither read nor write the cache")
     load.add_argument("--no-progress", action="store_true", help="show no progress bar")
     _add_connection(load)
@@ -210,7 +211,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def _load(arguments: argparse.Namespace) -> int:
-    out: Path | None = arguments.out
+    out = None if arguments.out is None else local_path(arguments.out, "--out")
     if out is not None and out.suffix not in OUTPUT_SUFFIXES:
         raise ValueError(f"--out {out}: the file name must end in {' or '.join(OUTPUT_SUFFIXES)}")
     with _open_session(arguments) as session:

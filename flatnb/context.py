@@ -18,6 +18,7 @@ from .load.cache_policy import CachePolicy, Revalidate
 from .load.day_cache import cache_folder, cache_root
 from .load.day_loader import SMALL_DAYS_AT_ONCE
 from .load.journal import Journal
+from .load.proved_ranges import RangedReads, Ranges
 from .load.reference_data import ReferenceData
 from .market.data_types import (
     LIVE_BUCKET,
@@ -48,6 +49,8 @@ class Context:
         Runs all work of the session, and refuses it after `close`.
     reference
         Splits, dividends and changes of tickers.
+    ranged_reads
+        Whether minutes are read by ranges, and how that went.
     journal
         What the session's loads used and found out.
     """
@@ -59,6 +62,7 @@ class Context:
     cache_policy: CachePolicy | None
     runner: JobRunner
     reference: ReferenceData
+    ranged_reads: RangedReads
     journal: Journal = field(default_factory=Journal)
     _finalizers: list[weakref.finalize] = field(default_factory=list, repr=False)  # type: ignore[type-arg]
 
@@ -92,7 +96,7 @@ class ContextSpec:
         As `FlatSession` takes them.
     cache
         The folder of all caches; None: no cache.
-    revalidate, offline, max_decompressed_bytes
+    revalidate, offline, max_cache_bytes, ranges, max_decompressed_bytes
         As `FlatSession` takes them.
     actions, ticker_events
         Files of splits and dividends, and of changes of tickers; None: the reference service's.
@@ -110,6 +114,8 @@ class ContextSpec:
     cache: Path | None = None
     revalidate: Revalidate = "recent"
     offline: bool = False
+    max_cache_bytes: int | None = None
+    ranges: Ranges = "never"
     max_decompressed_bytes: int | None = None
     actions: Path | None = None
     ticker_events: Path | None = None
@@ -160,9 +166,12 @@ class ContextSpec:
             credentials.source,
             downloader,
             S3Catalog(self.bucket, self.options_root),
-            CachePolicy.at(self._cache_folder(), self.revalidate, self.offline),
+            CachePolicy.at(
+                self._cache_folder(), self.revalidate, self.offline, self.max_cache_bytes
+            ),
             JobRunner(observer),
             reference or ReferenceData(self.reference_service(), self.actions, self.ticker_events),
+            RangedReads(self.ranges),
         )
 
     def reference_service(self) -> ReferenceService:

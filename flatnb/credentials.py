@@ -83,12 +83,14 @@ def find_credentials(
         If none are found, or only one half of a pair; the message names no value.
     """
     environ = os.environ if environ is None else environ
-    if access_key_id or secret_access_key:
+    # Not their truth, which an array does not have.
+    given = [key for key in (access_key_id, secret_access_key) if key is not None]
+    if any(not isinstance(key, str) or key for key in given):
         names = ("access_key_id", "secret_access_key")
         return _pair((access_key_id, secret_access_key), names, "arguments")
     # A profile that is named is meant: what is wrong with it is an error, not a reason to look on.
     if profile is not None:
-        found = _from_profile(profile)
+        found = _from_profile(profile) if isinstance(profile, str) else None
         if found is None:
             raise CredentialsError(
                 f"profile={profile!r} is not in this machine's AWS files or has no "
@@ -190,6 +192,11 @@ def _to_keyring(credentials: Credentials) -> None:
 def _pair(
     values: tuple[str | None, str | None], names: tuple[str, str], source: str
 ) -> Credentials:
+    for value, name in zip(values, names, strict=True):
+        if value is not None and not isinstance(value, str):
+            raise CredentialsError(
+                f"{name} is of type {type(value).__name__}, and must be a string"
+            )
     access, secret = (value.strip() if value else "" for value in values)
     if not access or not secret:
         absent, present = (names[0], names[1]) if not access else (names[1], names[0])

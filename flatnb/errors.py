@@ -6,6 +6,7 @@
     ├── CredentialsError                 no credentials, or only one of the two (ValueError)
     ├── TransferError                    a transfer failed; has bucket, key, …
     │   ├── ObjectNotFoundError          404                                    (FileNotFoundError)
+    │   ├── BucketNotFoundError          404 for the whole bucket               (FileNotFoundError)
     │   ├── AccessDeniedError            403                                    (PermissionError)
     │   │   └── AuthenticationError      401, wrong or expired keys or signature
     │   │       └── ClockSkewError       this machine's clock is wrong
@@ -30,7 +31,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, TypedDict, Unpack
 
-from .market.data_types import DOCUMENTED_OPTIONS_ROOT, LIVE_OPTIONS_ROOT
+from .market.data_types import DOCUMENTED_OPTIONS_ROOT, LIVE_BUCKET, LIVE_OPTIONS_ROOT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,6 +130,15 @@ class ObjectNotFoundError(TransferError, FileNotFoundError):
                 f"options_root={LIVE_OPTIONS_ROOT!r}."
             )
             self.args = (f"{self.args[0]}{hint}",)
+
+
+class BucketNotFoundError(TransferError, FileNotFoundError):
+    """The endpoint has no such bucket (404 NoSuchBucket, or 404 for a listing of the bucket)."""
+
+    remedy = (
+        f"Check bucket (the live one is {LIVE_BUCKET!r}) and endpoint_url (the service's address "
+        "alone, without the bucket's name)."
+    )
 
 
 class AccessDeniedError(TransferError, PermissionError):
@@ -271,7 +281,7 @@ class MissingDaysError(LoadError):
 # decides.
 _BY_CODE: dict[str, type[TransferError]] = {
     "NoSuchKey": ObjectNotFoundError,
-    "NoSuchBucket": ObjectNotFoundError,
+    "NoSuchBucket": BucketNotFoundError,
     "AccessDenied": AccessDeniedError,
     "InvalidAccessKeyId": AuthenticationError,
     "SignatureDoesNotMatch": AuthenticationError,

@@ -86,7 +86,7 @@ class Loader:
             If a split or dividend cannot be applied.
         """
         context = self.context
-        securities = None
+        asked, securities = request, None
         if request.as_of is not None:
             look_up = partial(Securities.of, request, context.reference)
             securities = await in_thread(look_up)
@@ -98,11 +98,12 @@ class Loader:
             request,
             self.versions(request, only),
             progress,
+            context.ranged_reads,
             context.spec.max_concurrent,
         )
         result = await loader.load()
-        if securities is not None or request.hours != "all":
-            result = await in_thread(partial(_finished, request, result, securities))
+        if securities is not None:
+            result = await in_thread(partial(_finished, asked, result, securities))
         if result.report.with_status("forbidden"):
             report = await self._explain_forbidden(request.data_type, result.report)
             result = replace(result, report=report)
@@ -137,9 +138,9 @@ class Loader:
         return replace(report, days=days)
 
 
-def _finished(request: Request, result: LoadResult, securities: Securities | None) -> LoadResult:
+def _finished(request: Request, result: LoadResult, securities: Securities) -> LoadResult:
     """The result with its securities' rows, and without columns that only choosing them took."""
-    frame = result.frame if securities is None else securities.apply(result.frame)
+    frame = securities.apply(result.frame)
     frame = frame.select(request.wanted_columns(frame.columns))
     report = replace(result.report, adjusted=request.adjusted)
     return replace(result, frame=frame, report=report)

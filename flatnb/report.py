@@ -47,6 +47,12 @@ class DayOutcome:
         Rows in the frame, after the selection of symbols.
     etag
         The version of the file; empty if the day is not in the frame or the service sends none.
+    downloaded_bytes
+        Bytes of the file that were downloaded for it; 0 if it was cached.
+    source
+        Where the rows are from: ``"whole file"``, ``"cache"``, ``"ranges"`` (verified by an
+        index), ``"ranges, proved by the daily bar"``, or ``"ranges, regular hours proved by the
+        daily bar"``, where that bar covers only the regular hours.
     """
 
     date: date
@@ -56,6 +62,8 @@ class DayOutcome:
     size_bytes: int = 0
     rows: int = 0
     etag: str = ""
+    downloaded_bytes: int = 0
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +100,15 @@ class LoadReport:
 
     @property
     def _size(self) -> str:
-        size = format_bytes(sum(day.size_bytes for day in self.days))
-        return f"{size}, {sum(day.rows for day in self.days):,} rows"
+        size_bytes = sum(day.size_bytes for day in self.days)
+        moved_bytes = sum(day.downloaded_bytes for day in self.days)
+        moved = f"{format_bytes(moved_bytes)} of {format_bytes(size_bytes)} downloaded"
+        return f"{moved}, {sum(day.rows for day in self.days):,} rows"
 
     def _repr_html_(self) -> str:
         groups = groupby(self.days, key=lambda day: (day.status, day.reason))
         rows = [
-            (_span([day.date for day in days]), *status_and_reason)
+            (span_of([day.date for day in days]), *status_and_reason)
             for status_and_reason, days in groups
             if status_and_reason[1]
         ]
@@ -116,7 +126,8 @@ MOST_DAYS = 20
 """So many days with a reason are listed; the others are counted."""
 
 
-def _span(days: Sequence[date]) -> str:
+def span_of(days: Sequence[date]) -> str:
+    """One day, or the first and the last of several and their number, for messages."""
     return f"{days[0]} … {days[-1]} ({len(days)} days)" if len(days) > 1 else str(days[0])
 
 

@@ -24,6 +24,7 @@ from .lake.writer import LakeWriter
 from .lazy.scanner import Scanner
 from .load.cache_policy import Revalidate
 from .load.day_cache import DayCache, cache_root
+from .load.proved_ranges import Ranges
 from .load.reference_data import ReferenceData, Table
 from .load.request import Between, LoadOptions, with_load_options
 from .loader import Loader
@@ -73,8 +74,10 @@ class FlatSession:
         As `AsyncS3Downloader` takes them. ``max_concurrent`` is how many days are downloaded or
         read at once; None: 8, or 64 of daily bars, whose files are small.
     cache
-        Where to cache each day that was loaded, as Parquet: True for ``FLATNB_CACHE`` or the
-        user's cache folder, a path, or False for no cache.
+        Where to cache what was loaded: True for ``FLATNB_CACHE`` or the user's cache folder, a
+        path, or False for no cache. A load of all symbols stores the day as Parquet. A load of
+        some symbols stores their rows, and with them the compressed file (up to 32 MiB) or an
+        index of it, by which other symbols are read later without the whole file.
     revalidate
         Which cached days to compare with the bucket, one listing a month: ``"recent"``, those of
         the last four weeks; ``"always"``; or ``"never"``. A file that the vendor has replaced is
@@ -90,6 +93,14 @@ class FlatSession:
     reference
         The service to ask; None: `flatnb.reference.ReferenceService` with the key of
         ``MASSIVE_API_KEY`` or ``POLYGON_API_KEY``. Its answers are kept in the cache's folder.
+    max_cache_bytes
+        When the cache grows larger, what was not used for the longest time is removed; None: no
+        limit.
+    ranges
+        ``"proved"``: load stock minutes of up to 30 symbols by byte ranges, proved to be complete
+        by the bars of the same day's daily file; days that cannot be proved are loaded whole. It
+        has been proved on synthetic files only: check it with ``flatnb doctor --ranges DAY``.
+        ``"never"``: load whole files.
 
     Raises
     ------
@@ -120,6 +131,8 @@ class FlatSession:
         cache: bool | str | os.PathLike[str] = True,
         revalidate: Revalidate = "recent",
         offline: bool = False,
+        max_cache_bytes: int | None = None,
+        ranges: Ranges = "never",
         max_decompressed_bytes: int | None = None,
         actions: Table | None = None,
         ticker_events: Table | None = None,
@@ -137,6 +150,8 @@ class FlatSession:
             cache=cache_root(cache),
             revalidate=revalidate,
             offline=offline,
+            max_cache_bytes=max_cache_bytes,
+            ranges=ranges,
             max_decompressed_bytes=max_decompressed_bytes,
             actions=_path_of(actions),
             ticker_events=_path_of(ticker_events),
@@ -511,7 +526,8 @@ class FlatSession:
 
         The checks are: missing and damaged files, rows of another day, more than three times or
         less than half of the rows of the neighbouring days, busy tickers that end before the
-        close, duplicate rows, and bars without volume.
+        close, closing minute bars that more names lack than on these days, duplicate rows, and
+        bars without volume.
 
         Parameters
         ----------
@@ -542,6 +558,8 @@ class FlatSession:
 
         Raises
         ------
+        ValueError
+            If this session has used no file yet, or ``path`` is not a path of this machine.
         OSError
             If it cannot be written.
         """
@@ -558,7 +576,7 @@ class FlatSession:
         Raises
         ------
         ValueError
-            If the file is not a lock file, or of another bucket.
+            If the file is not a lock file, locks nothing, or is of another bucket.
         OSError
             If it cannot be read.
         TransferError
@@ -836,7 +854,10 @@ class FlatSession:
         ------
         ImportError
             If the ``notebook`` extra is not installed.
+        RuntimeError
+            If the session is closed.
         """
+        self._context.runner.check_open()
         try:
             from .notebook.picker import Picker
         except ImportError as error:

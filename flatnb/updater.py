@@ -246,17 +246,16 @@ class Updater:
         for day, key in survey.keys.items():
             if key not in survey.listed:
                 continue
-            if survey.cached.get(key) == survey.listed[key]:
+            cached = survey.cached.get(key)
+            if cached is not None and cached.version == survey.listed[key]:
                 yield UpdatedDay(name, day, "here")
                 continue
             work = self.loader.load(request, Progress(), frozenset([day]))
             result = self.context.runner.wait(work, f"update of {name} {day}")
             made = _updated(name, next(iter(result.report)))
-            version = policy.cache.version(key, request.data_type.fingerprint)
-            if made.status == "new" and version is None:
-                reason = "; ".join(result.notes) or (
-                    "the file is too large for the cache, which keeps no part of it: use a lake"
-                )
+            kept = policy.cache.find(key, request.data_type.fingerprint, None)
+            if made.status == "new" and kept is None:
+                reason = "; ".join(result.notes) or "the cache did not keep it: use a lake"
                 made = UpdatedDay(name, day, "failed", reason)
             yield made
 
@@ -269,7 +268,7 @@ class Updater:
     ) -> Iterator[UpdatedDay]:
         """Several days at once; the lake looks the versions up itself."""
         build = self.lake_writer.build(request, storage_at(lake), None, Progress(), transform)
-        report = self.context.runner.wait(build, f"update of {request.data_type.name}")
+        report, _ = self.context.runner.wait(build, f"update of {request.data_type.name}")
         for outcome in report:
             if outcome.status != "missing":
                 yield _updated(request.data_type.name, outcome)

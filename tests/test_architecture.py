@@ -26,6 +26,7 @@ LAYERS = (
     "errors",
     "research",
     "reference",
+    "ranges",
     "credentials",
     "download",
     "frames",

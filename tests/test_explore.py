@@ -11,7 +11,7 @@ import pytest
 
 from flatnb import AccessDeniedError, FlatSession, LoadError, S3Catalog
 from flatnb.demo import DemoServer
-from flatnb.load import day_cache as cache
+from flatnb.load import cache_files
 from tests.servers import faults
 from tests.servers.fault_s3 import FaultServer
 from tests.servers.payloads import day_csv, gz
@@ -155,7 +155,7 @@ def test_a_lock_of_other_rules(
     path = tmp_path / "nb.lock"
     session.lock(path)
     told = json.loads(path.read_text())
-    told["schema"] = f"{cache.SCHEMA_VERSION}0"
+    told["schema"] = f"{cache_files.SCHEMA_VERSION}0"
     for file in told["files"].values():
         file["columns"] = "other"
     path.write_text(json.dumps(told))
@@ -177,6 +177,7 @@ def test_what_is_no_lock_file(session: FlatSession, tmp_path: Path, text: str) -
 def test_a_lock_of_another_bucket(session: FlatSession, tmp_path: Path) -> None:
     """Is refused."""
     path = tmp_path / "nb.lock"
+    session.load("stocks_daily", "2024-01-02", "2024-01-02")
     session.lock(path)
     path.write_text(path.read_text().replace('"flatfiles"', '"others"'))
     with pytest.raises(ValueError, match="others"):

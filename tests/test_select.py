@@ -148,7 +148,7 @@ def test_options_by_their_underlying(demo_server: Any) -> None:
         assert both.height == expected.height + 1
         with pytest.warns(FlatnbWarning, match=r"O:NOPE\*"):
             session.load("options_daily", "2024-01-02", "2024-01-02", underlyings="NOPE")
-        with pytest.raises(ValueError, match="stocks_daily holds none"):
+        with pytest.raises(ValueError, match="stocks_daily has none"):
             session.load("stocks_daily", "2024-01-02", "2024-01-02", underlyings="SPY")
 
 

@@ -121,7 +121,7 @@ def test_narrowing(served: FlatSession, market: DemoMarket) -> None:
 
 def test_a_symbol_that_is_nowhere_is_warned_of(session: FlatSession) -> None:
     """At the user's own line."""
-    with pytest.warns(FlatnbWarning, match=r"\['aapl'\].*case-sensitive") as caught:
+    with pytest.warns(FlatnbWarning, match=r"(?s)\['aapl'\].*case-sensitive") as caught:
         session.load("stocks_daily", "2024-01-02", "2024-01-02", symbols=["aapl", "AAPL"])
     assert caught[0].filename == __file__
 
@@ -202,7 +202,7 @@ def test_a_missing_day(days: FaultServer, fault_session: FlatSession) -> None:
     report = fault_session.last_report
     assert report is not None
     assert [day.status for day in report] == ["loaded", "missing", "loaded", "loaded", "loaded"]
-    assert "2024-01-03 missing: 404" in repr(report)
+    assert "2024-01-03 missing: the bucket has no file (404" in repr(report)
 
 
 def test_bad_days_are_raised_at_the_end(days: FaultServer, fault_session: FlatSession) -> None:

@@ -6,17 +6,18 @@ import asyncio
 import io
 import os
 import weakref
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import aioboto3
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 
-from .base_downloader import Downloader, LocalPath, check_at_least, validate_name
+from ..errors import BucketNotFoundError
+from .base_downloader import Downloader, LocalPath, check_at_least, keys_of
 from .core.commands import Operation
-from .core.listing import ObjectSummary, exists, list_folders, list_summaries
-from .core.transfer import ObjectVersion, download
+from .core.listing import ObjectListing, exists, list_folders, list_summaries
+from .core.transfer import ObjectVersion, download, download_ranges
 from .drivers.aiobotocore_session import SessionWithoutRetries
 from .drivers.async_driver import AsyncRun, Connection
 from .drivers.botocore_client import (
@@ -27,8 +28,9 @@ from .drivers.botocore_client import (
     disable_redirects,
 )
 from .events import Listener
+from .object_names import validate_name
 from .statistics import Statistics
-from .targets import Target
+from .targets import RangesTarget, Target
 
 T = TypeVar("T")
 
@@ -155,20 +157,33 @@ class AsyncS3Downloader(Downloader):
         BatchResult
             A list in the order of ``keys``: a BytesIO, or None where the download failed; its
             ``errors`` has the exceptions. The statistics count each key.
+
+        Raises
+        ------
+        ValueError
+            If ``keys`` is a single string, or not a list.
+        BucketNotFoundError
+            If the service has no such bucket: no key can be downloaded then.
         """
+        if isinstance(keys, (str, bytes)) or not isinstance(keys, Iterable):
+            raise ValueError(f"keys={keys!r} must be a list of keys, also for a single one")
         keys = list(keys)
         errors: dict[str, Exception] = {}
 
         async def attempt(key: str) -> io.BytesIO | None:
             try:
                 return await self.download_one(bucket, key, decompress)
+            except BucketNotFoundError:
+                raise
             except Exception as error:
                 errors[key] = error
                 return None
 
-        # `attempt` raises no Exception, so the group ends early only if it is cancelled.
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(attempt(key)) for key in keys]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(attempt(key)) for key in keys]
+        except ExceptionGroup as group_error:
+            raise group_error.exceptions[0] from None  # `attempt` raises nothing else
         return BatchResult([task.result() for task in tasks], errors)
 
     async def download_to_file(
@@ -178,10 +193,21 @@ class AsyncS3Downloader(Downloader):
 
         The bytes are first written to a temporary file in the same folder; memory use is small.
 
+        Parameters
+        ----------
+        bucket, key
+            The object.
+        local_path
+            The file; its folders are made if they do not exist, and ``~`` is the user's.
+        decompress
+            As for objects in memory.
+
         Raises
         ------
         TransferError
             If the object could not be downloaded; the subclass gives the cause.
+        ValueError
+            If ``local_path`` is not a path of this machine.
         OSError
             If the file cannot be written.
         """
@@ -190,17 +216,20 @@ class AsyncS3Downloader(Downloader):
     async def list_objects(self, bucket: str, prefix: str, max_keys: int = 1000) -> list[str]:
         """The first ``max_keys`` keys with this prefix, in byte order, of as many pages as needed.
 
+        Warns with `FlatnbWarning` if there are more.
+
         Raises
         ------
         TransferError
             If the listing failed; the subclass gives the cause.
         """
-        return [item.key for item in await self.list_summaries(bucket, prefix, max_keys)]
+        return keys_of(await self.list_summaries(bucket, prefix, max_keys), max_keys)
 
-    async def list_summaries(
-        self, bucket: str, prefix: str, max_keys: int = 1000
-    ) -> list[ObjectSummary]:
-        """As `list_objects`, with size, ETag and time of modification of each object."""
+    async def list_summaries(self, bucket: str, prefix: str, max_keys: int = 1000) -> ObjectListing:
+        """As `list_objects`, with size, ETag and time of modification of each object.
+
+        It does not warn: the list's ``is_cut`` tells whether there are more.
+        """
         return await self._run(list_summaries(self._context, bucket, prefix, max_keys))
 
     async def list_folders(self, bucket: str, prefix: str) -> list[str]:
@@ -242,6 +271,25 @@ class AsyncS3Downloader(Downloader):
         context = self._context_with(listener)
         operation = download(context, *validate_name(bucket, key), target, finish, known)
         return await self._run_file(operation)
+
+    async def fetch_ranges(
+        self,
+        bucket: str,
+        key: str,
+        ranges: Sequence[tuple[int, int]],
+        version: ObjectVersion,
+        finish: Callable[[RangesTarget], T],
+        listener: Listener | None = None,
+    ) -> T:
+        """Download byte ranges of one version of an object, return ``finish(target)``.
+
+        ``finish`` runs in a thread. See `flatnb.download.core.transfer.download_ranges`;
+        ``listener`` gets only the events of this download.
+        """
+        context = self._context_with(listener)
+        target = RangesTarget(ranges)
+        bucket, key = validate_name(bucket, key)
+        return await self._run_file(download_ranges(context, bucket, key, target, finish, version))
 
     async def close(self) -> None:
         """Close this event loop's client; the downloader can be used again afterwards."""

@@ -5,21 +5,23 @@ from __future__ import annotations
 import io
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
-from ..errors import CredentialsError
+from ..errors import CredentialsError, FlatnbWarning
 from .core.commands import Latch, Operation
+from .core.listing import ObjectListing
 from .core.retry import RetryPolicy, TransferContext
 from .core.transfer import ObjectVersion, download
 from .drivers.botocore_client import check_endpoint
 from .events import Event, Listener
 from .gzip_stream import MAGIC, decompress_stream
+from .object_names import validate_name
 from .statistics import Statistics, StatisticsDict
-from .targets import FileTarget, MemoryTarget, PartFile, Target
+from .targets import FileTarget, MemoryTarget, PartFile, Target, local_path
 
 T = TypeVar("T")
 
@@ -47,6 +49,10 @@ class Downloader:
         check_at_least("max_pool_connections", max_pool_connections, 1)
         if max_decompressed_bytes is not None:
             check_at_least("max_decompressed_bytes", max_decompressed_bytes, 1)
+        if listener is not None and not callable(listener):
+            raise ValueError(f"listener={listener!r} cannot be called; give a function of an event")
+        if statistics is not None and not isinstance(statistics, Statistics):
+            raise ValueError(f"statistics={statistics!r} is not a Statistics object; omit it")
         _check_seconds("timeout", timeout)
         _check_seconds("backoff_s", backoff_s)
         self.endpoint_url = endpoint_url
@@ -108,13 +114,25 @@ class Downloader:
         finish = partial(_into_bytes_io, key, decompress, self.max_decompressed_bytes)
         return download(self._context, *validate_name(bucket, key), MemoryTarget(), finish)
 
-    def _to_file(
-        self, bucket: str, key: str, local_path: LocalPath, decompress: bool
-    ) -> Operation[None]:
+    def _to_file(self, bucket: str, key: str, path: LocalPath, decompress: bool) -> Operation[None]:
         bucket, key = validate_name(bucket, key)
-        target = FileTarget(Path(local_path))
+        file = local_path(path, "local_path")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        target = FileTarget(file)
         finish = partial(_into_file, key, decompress, self.max_decompressed_bytes)
         yield from download(self._context, bucket, key, target, finish)
+
+
+def keys_of(listing: ObjectListing, max_keys: int) -> list[str]:
+    """The keys of a listing; warns, two frames up, if ``max_keys`` has left out further ones."""
+    if listing.is_cut:
+        warnings.warn(
+            f"max_keys={max_keys} has cut the listing, and there are more keys with this prefix; "
+            "raise max_keys to get them",
+            FlatnbWarning,
+            stacklevel=3,
+        )
+    return [item.key for item in listing]
 
 
 def _is_gzip(key: str, target: Target) -> bool:
@@ -185,14 +203,6 @@ def _validate_credentials(credentials: Mapping[str, str]) -> dict[str, str]:
         # Copied keys often end in a line break, which the signature would include.
         pair[name] = value.strip()
     return pair
-
-
-def validate_name(bucket: str, key: str) -> tuple[str, str]:
-    """Return both, or raise ValueError if one is not a non-empty string."""
-    for parameter, value in (("bucket", bucket), ("key", key)):
-        if not isinstance(value, str) or not value:
-            raise ValueError(f"{parameter}={value!r} must be a non-empty string")
-    return bucket, key
 
 
 def check_at_least(parameter: str, value: int, least: int) -> None:

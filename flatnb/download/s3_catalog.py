@@ -17,6 +17,7 @@ from ..market.data_types import (
     find_data_type,
     get_data_type,
 )
+from .object_names import check_bucket_name
 
 _T = TypeVar("_T")
 
@@ -52,22 +53,35 @@ class S3Catalog:
         The first folder of option files: ``"us_options"`` as documented, or
         ``"us_options_opra"`` as in the live bucket. Keys of both can be parsed.
 
+    Attributes
+    ----------
+    STOCKS_DAILY_PREFIX, STOCKS_MINUTE_PREFIX, OPTIONS_DAILY_PREFIX, OPTIONS_MINUTE_PREFIX
+        What the keys of the four documented data types begin with, without a trailing slash. On
+        the class, those of options have the documented root; on an object, its own.
+
     Raises
     ------
     ValueError
-        If ``options_root`` is neither.
+        If ``options_root`` is neither, or ``bucket`` is not a name alone.
     """
+
+    STOCKS_DAILY_PREFIX = "us_stocks_sip/day_aggs_v1"
+    STOCKS_MINUTE_PREFIX = "us_stocks_sip/minute_aggs_v1"
+    OPTIONS_DAILY_PREFIX = f"{DOCUMENTED_OPTIONS_ROOT}/day_aggs_v1"
+    OPTIONS_MINUTE_PREFIX = f"{DOCUMENTED_OPTIONS_ROOT}/minute_aggs_v1"
 
     def __init__(
         self, bucket: str = LIVE_BUCKET, options_root: str = DOCUMENTED_OPTIONS_ROOT
     ) -> None:
-        if options_root not in OPTIONS_ROOTS:
+        if not isinstance(options_root, str) or options_root not in OPTIONS_ROOTS:
             known = " or ".join(map(repr, OPTIONS_ROOTS))
             raise ValueError(f"options_root={options_root!r} is unknown; choose {known}")
-        if not isinstance(bucket, str) or not bucket:
-            raise ValueError(f"bucket={bucket!r} must be a non-empty string")
+        check_bucket_name(bucket)
         self.bucket = bucket
         self.options_root = options_root
+        # So that `get_options_daily_key` of this object begins with its own prefix.
+        self.OPTIONS_DAILY_PREFIX = f"{options_root}/day_aggs_v1"
+        self.OPTIONS_MINUTE_PREFIX = f"{options_root}/minute_aggs_v1"
 
     def __repr__(self) -> str:
         return f"S3Catalog(bucket={self.bucket!r}, options_root={self.options_root!r})"

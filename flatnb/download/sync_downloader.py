@@ -12,7 +12,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
-from .base_downloader import Downloader, LocalPath, validate_name
+from .base_downloader import Downloader, LocalPath, keys_of
 from .core.commands import Operation
 from .core.listing import exists, list_summaries
 from .drivers.botocore_client import (
@@ -25,6 +25,7 @@ from .drivers.botocore_client import (
 from .drivers.socket_shutdown import ConnectionRegistry
 from .drivers.sync_driver import SyncRun
 from .events import Listener
+from .object_names import validate_name
 from .statistics import Statistics
 
 T = TypeVar("T")
@@ -132,10 +133,21 @@ class SyncS3Downloader(Downloader):
 
         The bytes are first written to a temporary file in the same folder; memory use is small.
 
+        Parameters
+        ----------
+        bucket, key
+            The object.
+        local_path
+            The file; its folders are made if they do not exist, and ``~`` is the user's.
+        decompress
+            As for objects in memory.
+
         Raises
         ------
         TransferError
             If the object could not be downloaded; the subclass gives the cause.
+        ValueError
+            If ``local_path`` is not a path of this machine.
         OSError
             If the file cannot be written.
         """
@@ -144,13 +156,15 @@ class SyncS3Downloader(Downloader):
     def list_objects(self, bucket: str, prefix: str, max_keys: int = 1000) -> list[str]:
         """The first ``max_keys`` keys with this prefix, in byte order, of as many pages as needed.
 
+        Warns with `FlatnbWarning` if there are more.
+
         Raises
         ------
         TransferError
             If the listing failed; the subclass gives the cause.
         """
-        operation = list_summaries(self._context, bucket, prefix, max_keys)
-        return [summary.key for summary in self._run(operation)]
+        found = self._run(list_summaries(self._context, bucket, prefix, max_keys))
+        return keys_of(found, max_keys)
 
     def check_exists(self, bucket: str, key: str) -> bool:
         """Whether the object exists.

@@ -5,6 +5,7 @@ A target accepts parts in any order and from several threads, as each part write
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import os
 import re
@@ -12,7 +13,7 @@ import secrets
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -21,6 +22,29 @@ CHUNK_BYTES = 1 << 20
 SPILL_BYTES = 32 << 20
 """Larger objects are written to a file. A day of stock minute bars (30 MB) stays in memory; by
 default eight such files are processed at the same time."""
+
+
+def local_path(value: str | os.PathLike[str], parameter: str) -> Path:
+    """A path of this machine that a user gave, with ``~`` expanded.
+
+    Raises
+    ------
+    ValueError
+        If it is not a path, or the address of something else, such as ``s3://…``; the message
+        names ``parameter``.
+    """
+    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    if not isinstance(text, str) or not text:
+        raise ValueError(f"{parameter}={value!r} is not a path; give one of this machine")
+    if "://" in text:
+        # pathlib would make of it a folder called "s3:".
+        raise ValueError(f"{parameter}={value!r} is an address; give a path of this machine")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError(
+            f"{parameter}={value!r} begins with a user whose home is unknown; write it in full"
+        ) from None
 
 
 class Aborted(Exception):  # noqa: N818 - a signal between threads, never seen by users
@@ -38,6 +62,9 @@ class Target(Protocol):
 
     def chunks(self) -> Iterator[memoryview]:
         """All bytes in order, in pieces of at most `CHUNK_BYTES`."""
+
+    def read(self, start: int, stop: int) -> bytes:
+        """The bytes of a range."""
 
     @property
     def size(self) -> int:
@@ -66,6 +93,9 @@ class MemoryTarget:
                 raise Aborted
             yield view[offset : offset + CHUNK_BYTES]
 
+    def read(self, start: int, stop: int) -> bytes:
+        return bytes(self._buffer[start:stop])
+
     @property
     def size(self) -> int:
         return len(self._buffer)
@@ -79,6 +109,50 @@ class MemoryTarget:
         self._buffer = bytearray()
 
 
+class RangesTarget:
+    """Stores byte ranges of an object in memory.
+
+    Parameters
+    ----------
+    ranges
+        Offsets in the object, each the first byte and the one after the last; ascending, without
+        overlap.
+    """
+
+    def __init__(self, ranges: Sequence[tuple[int, int]]) -> None:
+        self.ranges = tuple(ranges)
+        self._starts = [start for start, _ in self.ranges]
+        self._buffers = [bytearray(stop - start) for start, stop in self.ranges]
+
+    def allocate(self, size: int | None) -> None:
+        """Nothing to do: the ranges are known from the beginning."""
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Store bytes at an offset in the object; they lie in one range."""
+        number = bisect.bisect_right(self._starts, offset) - 1
+        start = offset - self._starts[number]
+        self._buffers[number][start : start + len(data)] = data
+
+    def chunks(self) -> Iterator[memoryview]:
+        """The ranges, in order."""
+        return map(memoryview, self._buffers)
+
+    def read(self, start: int, stop: int) -> bytes:
+        """The bytes from ``start`` to ``stop``, which lie in one range."""
+        number = bisect.bisect_right(self._starts, start) - 1
+        first = self._starts[number]
+        return bytes(self._buffers[number][start - first : stop - first])
+
+    @property
+    def size(self) -> int:
+        """Bytes of all ranges together."""
+        return sum(map(len, self._buffers))
+
+    def abort(self) -> None:
+        """Discard the content."""
+        self._buffers = [bytearray() for _ in self.ranges]
+
+
 class _SharedFile:
     """An open file that several threads write to and read from by offset."""
 
@@ -86,12 +160,17 @@ class _SharedFile:
         self._file = file
         self._lock = threading.Lock()
 
-    def write(self, offset: int, data: bytes | memoryview) -> None:
+    def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
         with self._open() as file:
             file.seek(offset)
             view = memoryview(data)
             while view:
                 view = view[file.write(view) :]
+
+    def read(self, start: int, stop: int) -> bytes:
+        with self._open() as file:
+            file.seek(start)
+            return file.read(stop - start)
 
     def read_chunks(self, size: int) -> Iterator[memoryview]:
         for offset in range(0, size, CHUNK_BYTES):
@@ -123,7 +202,7 @@ class _Spool(_SharedFile):
         if size is not None:
             self._spool.rollover()
 
-    def write(self, offset: int, data: bytes | memoryview) -> None:
+    def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
         super().write(offset, data)
         self.size = max(self.size, offset + len(data))
 
@@ -160,6 +239,9 @@ class SpillTarget:
     def chunks(self) -> Iterator[memoryview]:
         return self._target.chunks()
 
+    def read(self, start: int, stop: int) -> bytes:
+        return self._target.read(start, stop)
+
     @property
     def size(self) -> int:
         return self._target.size
@@ -190,6 +272,9 @@ class FileTarget:
 
     def chunks(self) -> Iterator[memoryview]:
         return self._part.read_chunks(self._size)
+
+    def read(self, start: int, stop: int) -> bytes:
+        return self._part.read(start, stop)
 
     @property
     def size(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zoneinfo
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,12 @@ from typing import TYPE_CHECKING, Literal
 
 from ..frames.misdated import misdated_rows
 from ..html import table
-from ..market.calendar import EXCHANGE_TIME_ZONE, is_early_close, session_close
+from ..market.calendar import (
+    EXCHANGE_TIME_ZONE,
+    is_early_close,
+    is_trading_day,
+    session_close,
+)
 from ..market.data_types import DataType
 from ..market.known_issues import known_issue
 from ..market.option_symbols import TAIL
@@ -26,6 +32,7 @@ Check = Literal[
     "empty",
     "misdated",
     "early end",
+    "closing bars",
     "row count",
     "duplicates",
     "zero volume",
@@ -44,6 +51,12 @@ _EARLY = timedelta(minutes=15)
 _PAUSES = 10
 _NEIGHBOURS = 4
 _FEW, _FEW_ON_A_SHORT_DAY, _MANY = 0.5, 0.25, 3.0
+
+# On each day about 40 of some 10,000 names lack the closing minute (polygon-io issue 329), and
+# illiquid ones do not trade in it: only a share that differs from the neighbours' tells.
+_CLOSING_NAMES = 20
+_CLOSING_LOSS = 0.1
+_CLOSING_DEVIATIONS = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +84,9 @@ class DayFacts:
     ----------
     ends
         Of the tickers with most rows: ticker, time of the last row, mean time between rows.
+    closing
+        Of minute bars: the number of busy tickers, and how many of them have a bar of the last
+        minute of the session or of the auction after it.
     """
 
     outcome: DayOutcome
@@ -79,6 +95,7 @@ class DayFacts:
     duplicates: int = 0
     zero_volumes: int = 0
     ends: tuple[tuple[str, datetime, timedelta], ...] = ()
+    closing: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -133,6 +150,7 @@ def inspect_day(data_type: DataType, outcome: DayOutcome, frame: pl.DataFrame) -
         duplicates=_duplicates(data_type, frame, time),
         zero_volumes=_zero_volumes(frame),
         ends=_ends_of_busiest(data_type, frame, time),
+        closing=_closing_bars(data_type, outcome.date, frame),
     )
 
 
@@ -165,6 +183,8 @@ def _findings(facts: DayFacts, all_facts: Sequence[DayFacts]) -> Iterator[tuple[
             yield "misdated", facts.misdated
         if early := _early_end(facts):
             yield "early end", early
+        if lacking := _lacking_closing_bars(facts, all_facts):
+            yield "closing bars", lacking
         if unusual := _unusual_count(facts, all_facts):
             yield "row count", unusual
         if facts.duplicates:
@@ -199,6 +219,37 @@ def _zero_volumes(frame: pl.DataFrame) -> int:
     return sum(int((frame[name] == 0).sum()) for name in _VOLUMES if name in frame.columns)
 
 
+def _name_of(data_type: DataType) -> pl.Expr:
+    """The ticker; of options the underlying's, as one contract may have its last trade early."""
+    import polars as pl
+
+    ticker = pl.col("ticker")
+    return ticker.str.head(-TAIL) if data_type.is_options else ticker
+
+
+def _exchange_time(column: str) -> pl.Expr:
+    import polars as pl
+
+    return pl.col(column).dt.cast_time_unit("us").dt.convert_time_zone(EXCHANGE_TIME_ZONE)
+
+
+def _closing_bars(data_type: DataType, day: date, frame: pl.DataFrame) -> tuple[int, int]:
+    """How many tickers are busy, and how many of these have one of the closing bars."""
+    import polars as pl
+
+    if data_type.days != "calendar" or data_type.kind != "minute" or not is_trading_day(day):
+        return 0, 0
+    # A bar is named by its first minute: the session's last is 15:59, the auction's 16:00.
+    close = datetime.combine(day, session_close(day), _ZONE)
+    is_closing = _exchange_time("window_start").is_between(close - _MINUTE, close)
+    busy = (
+        frame.group_by(_name_of(data_type).alias("name"))
+        .agg(pl.len().alias("rows"), is_closing.any().alias("closes"))
+        .filter(pl.col("rows") >= _BUSY_ROWS)
+    )
+    return busy.height, int(busy["closes"].sum())
+
+
 def _ends_of_busiest(
     data_type: DataType, frame: pl.DataFrame, time: str | None
 ) -> tuple[tuple[str, datetime, timedelta], ...]:
@@ -206,11 +257,7 @@ def _ends_of_busiest(
 
     if data_type.days != "calendar" or data_type.kind == "daily" or time is None:
         return ()
-    name = pl.col("ticker")
-    if data_type.is_options:
-        # One contract may have its last trade early; all contracts of an underlying do not.
-        name = name.str.head(-TAIL)
-    when = pl.col(time).dt.cast_time_unit("us").dt.convert_time_zone(EXCHANGE_TIME_ZONE)
+    name, when = _name_of(data_type), _exchange_time(time)
     busiest = (
         frame.group_by(name.alias("name"))
         .agg(pl.len().alias("rows"), when.max().alias("last"), when.min().alias("first"))
@@ -223,6 +270,7 @@ def _ends_of_busiest(
 
 
 _ZONE = zoneinfo.ZoneInfo(EXCHANGE_TIME_ZONE)
+_MINUTE = timedelta(minutes=1)
 
 
 def _early_end(facts: DayFacts) -> str:
@@ -241,13 +289,38 @@ def _early_end(facts: DayFacts) -> str:
     return f"{len(early)} of the {len(facts.ends)} busiest end before the close: {examples}"
 
 
+def _neighbours(facts: DayFacts, all_facts: Sequence[DayFacts]) -> list[DayFacts]:
+    """The nearest days with rows; empty if there are too few to compare with."""
+    others = [each for each in all_facts if each.rows and each is not facts]
+    others.sort(key=lambda each: abs(each.outcome.date - facts.outcome.date))
+    return others[:_NEIGHBOURS] if len(others) >= 2 else []
+
+
+def _lacking_closing_bars(facts: DayFacts, all_facts: Sequence[DayFacts]) -> str:
+    busy, closing = facts.closing
+    shares = [
+        each.closing[1] / each.closing[0]
+        for each in _neighbours(facts, all_facts)
+        if each.closing[0] >= _CLOSING_NAMES
+    ]
+    if busy < _CLOSING_NAMES or not shares:
+        return ""
+    usual = median(shares)
+    chance = _CLOSING_DEVIATIONS * math.sqrt(usual * (1 - usual) / busy)
+    if closing / busy >= usual - max(_CLOSING_LOSS, chance):
+        return ""
+    return (
+        f"{busy - closing:,} of {busy:,} busy names lack the closing minute's bars: "
+        f"{closing / busy:.0%} have them, where on the days around it about {usual:.0%} have"
+    )
+
+
 def _unusual_count(facts: DayFacts, all_facts: Sequence[DayFacts]) -> str:
     day = facts.outcome.date
-    others = [each for each in all_facts if each.rows and each is not facts]
-    others.sort(key=lambda each: abs(each.outcome.date - day))
-    if len(others) < 2:
+    others = _neighbours(facts, all_facts)
+    if not others:
         return ""
-    usual = median(each.rows for each in others[:_NEIGHBOURS])
+    usual = median(each.rows for each in others)
     few = _FEW_ON_A_SHORT_DAY if is_early_close(day) else _FEW
     if few * usual <= facts.rows <= _MANY * usual:
         return ""

@@ -11,7 +11,7 @@ from ..context import Context
 from ..load.entitlements import EntitlementProber, Entitlements
 from ..load.object_versions import MONTH_KEYS
 from ..load.progress import Progress
-from ..load.request import Request
+from ..load.request import Request, names_of
 from ..loader import Loader
 from ..market.calendar import DateLike, exchange_now
 from ..market.data_types import DATA_TYPES, DataType, find_data_type, get_data_type
@@ -35,7 +35,7 @@ class Inspector:
 
     def entitlements(self, data_types: Sequence[str] | str | None) -> Entitlements:
         """See `FlatSession.entitlements`."""
-        names = (data_types,) if isinstance(data_types, str) else data_types or tuple(DATA_TYPES)
+        names = names_of("data_types", data_types) or tuple(DATA_TYPES)
         work = self._probe([get_data_type(name) for name in names])
         return self.context.runner.wait(work, "entitlements")
 
@@ -55,6 +55,7 @@ class Inspector:
 
     def verify(self, path: str | os.PathLike[str]) -> Verification:
         """See `FlatSession.verify`."""
+        self.context.runner.check_open()
         lock = Lock.read(path)
         bucket = self.context.catalog.bucket
         if lock.bucket != bucket:

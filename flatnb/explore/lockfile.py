@@ -6,14 +6,13 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from .. import __version__
 from ..download.core.listing import ObjectSummary
-from ..download.targets import PartFile
+from ..download.targets import PartFile, local_path
 from ..html import table
-from ..load.day_cache import SCHEMA_VERSION
+from ..load.cache_files import SCHEMA_VERSION
 from ..load.journal import UsedFile
 
 LockStatus = Literal["same", "changed", "gone"]
@@ -45,9 +44,16 @@ class Lock:
 
         Raises
         ------
+        ValueError
+            If ``path`` is not a path of this machine, or there is no file to lock.
         OSError
             If it cannot be written.
         """
+        if not self.files:
+            raise ValueError(
+                "nothing to lock: this session has used no file yet; call lock() after load, scan, "
+                "audit or to_lake"
+            )
         content = {
             "flatnb": self.flatnb,
             "schema": self.schema,
@@ -61,7 +67,7 @@ class Lock:
                 for file in sorted(self.files, key=lambda file: file.key)
             },
         }
-        part = PartFile(Path(path))
+        part = PartFile(local_path(path, "path"))
         try:
             part.write(0, (json.dumps(content, indent=1) + "\n").encode())
             part.commit()
@@ -75,11 +81,11 @@ class Lock:
         Raises
         ------
         ValueError
-            If the file is not a lock file.
+            If the file is not a lock file, or locks nothing.
         OSError
             If it cannot be read.
         """
-        text = Path(path).read_text(encoding="utf-8")
+        text = local_path(path, "path").read_text(encoding="utf-8")
         try:
             content: dict[str, Any] = json.loads(text)
             files = tuple(
@@ -88,12 +94,17 @@ class Lock:
             )
             names = ("bucket", "schema", "flatnb")
             bucket, schema, version = (str(content[name]) for name in names)
-            return cls(bucket, files, schema, version)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(
                 f"path={os.fspath(path)!r} is not a lock file ({error!r}); write one with "
                 "session.lock()"
             ) from None
+        if not files:
+            raise ValueError(
+                f"path={os.fspath(path)!r} locks no file, so that it verifies nothing; write it "
+                "again with session.lock() after a load"
+            )
+        return cls(bucket, files, schema, version)
 
 
 @dataclass(frozen=True)

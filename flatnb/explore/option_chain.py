@@ -9,13 +9,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Unpack
 
 from ..context import Context
+from ..errors import MissingDaysError
 from ..frames.option_columns import FIELDS, option_fields
 from ..frames.to_pandas import FrameKind, check_frame_kind, to_pandas
 from ..load.progress import Progress
-from ..load.request import LoadOptions, Request
+from ..load.request import LoadOptions, Request, names_of
 from ..load.result import finish, raise_failures
 from ..loader import Loader
-from ..market.calendar import DateLike, as_date
+from ..market.calendar import DateLike, as_date, closure_name
+from ..report import DayOutcome, LoadReport
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,9 +51,12 @@ class OptionChains:
         if not isinstance(underlying, str) or not underlying:
             raise ValueError(f"underlying={underlying!r} must be a ticker, such as 'SPY'")
         date_ = as_date(day, "day")
-        options["underlyings"] = roots or (underlying, *_MORE_ROOTS.get(underlying, ()))
+        # Roots are written without the dot of class shares: BRKB.
+        own = (underlying.replace(".", ""), *_MORE_ROOTS.get(underlying, ()))
+        options["underlyings"] = names_of("roots", roots) or own
         options["missing"] = "raise"
         request = Request.validate("options_daily", date_, date_, **options)
+        self._refuse_closed_day(date_)
         contracts = self.context.runner.start(
             self.loader.load(request, Progress()),
             f"chain of {underlying} {date_}",
@@ -67,6 +72,13 @@ class OptionChains:
         first = ["date", "ticker", *FIELDS]
         chain = chain.select(*first, pl.exclude(first)).sort("expiry", "strike", "option_type")
         return chain if frame == "polars" else to_pandas(chain)
+
+    def _refuse_closed_day(self, day: date) -> None:
+        if name := closure_name(day):
+            reason = f"the exchange is closed on this day ({name})"
+            key = self.context.catalog.get_key("options_daily", day)
+            report = LoadReport("options_daily", (DayOutcome(day, key, "missing", reason),))
+            raise MissingDaysError(f"day={day} has no options: {reason}", report=report)
 
     def _underlying_bar(self, underlying: str, day: date) -> dict[str, float]:
         """The bar of the stock, or else of the index, of this name; empty if there is none."""

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import groupby
 from typing import Any, Literal
 
 from ..formatting import format_bytes, format_duration
 from ..html import facts, head, heat_map, page, rows_html
-from ..load.object_versions import VersionSurvey
+from ..load.object_versions import VersionSurvey, reason_for_no_file
 from ..load.request import Request
 from ..market.known_issues import is_published, known_issue
+from ..report import span_of
 
-PlanStatus = Literal["cached", "to download", "replaced", "missing", "late"]
+PlanStatus = Literal["cached", "to download", "replaced", "missing", "late", "not cached"]
 
 _NEWER = "the bucket has a newer file; a session with revalidate='always' downloads it"
 
 _ORDER = ("cached", "download", "replaced", "late", "missing")
+_SQUARES: Mapping[PlanStatus, str] = {"to download": "download", "not cached": "missing"}
+"""Statuses that are drawn under another name."""
 
 # Compressed bytes of a row, in files of May 2026: 27 to 30 MB for 1.83M rows of stock minutes,
 # 305 KB for 12,093 daily bars of stocks, 4 MB for 364,000 daily bars of options.
@@ -40,9 +44,12 @@ class PlannedDay:
     status
         ``"cached"``; ``"to download"``; ``"replaced"``: cached, but the bucket has a newer file,
         which would be downloaded; ``"missing"``: the bucket has no file; ``"late"``: none
-        yet, as a day's files are complete at about 11:00 in New York on the next day.
+        yet, as a day's files are complete at about 11:00 in New York on the next day;
+        ``"not cached"``: not in the cache, and with ``offline=True`` the bucket is not asked.
     size_bytes
         Size of the file in the bucket; 0 if there is none.
+    download_bytes
+        Bytes of it that would be downloaded: all, or ranges of a file that is cached in part.
     note
         What users have publicly reported of this file, or other remarks.
     """
@@ -51,6 +58,7 @@ class PlannedDay:
     key: str
     status: PlanStatus
     size_bytes: int
+    download_bytes: int = 0
     note: str = ""
 
 
@@ -61,7 +69,8 @@ class Plan:
     Attributes
     ----------
     days
-        Each day of the range that could have a file.
+        Each day of the range that could have a file; of those before the data type's first day
+        and of those in the future one each, with a note.
     rows_estimate
         Rows in the frame, estimated from the sizes; None where too little is known.
     rows_note
@@ -89,8 +98,8 @@ class Plan:
 
     @property
     def bytes_to_download(self) -> int:
-        """Size of the files that are not cached."""
-        return sum(day.size_bytes for day in self.with_status("to download", "replaced"))
+        """Size of the files that are not cached, or of the ranges needed of them."""
+        return sum(day.download_bytes for day in self.days)
 
     @property
     def bytes_cached(self) -> int:
@@ -118,8 +127,8 @@ class Plan:
         return "\n".join([f"{self.data_type}: {self._summary()}", *self._notes()])
 
     def _repr_html_(self) -> str:
-        days = {day.date: day.status.split()[-1] for day in self.days}
-        with_notes = [(day.date, day.status, day.note) for day in self.days if day.note]
+        days = {day.date: _SQUARES.get(day.status, str(day.status)) for day in self.days}
+        with_notes = list(self._spans_with_notes())
         table = rows_html(with_notes, ("day", "status", "note")) if with_notes else ""
         title = head(f"Plan: {self.data_type}", "plan.load() loads it")
         return page(title + facts(self._facts()) + heat_map(days, _ORDER) + table)
@@ -147,7 +156,13 @@ class Plan:
         return ", ".join(f"{count:,} {status}" for status, count in counts.items()) or "none"
 
     def _notes(self) -> list[str]:
-        return [f"  {day.date} {day.status}: {day.note}" for day in self.days if day.note]
+        return [f"  {span} {status}: {note}" for span, status, note in self._spans_with_notes()]
+
+    def _spans_with_notes(self) -> Iterator[tuple[str, PlanStatus, str]]:
+        """Days with a note, where those in a row that have the same one are told together."""
+        for (status, note), group in groupby(self.days, key=lambda day: (day.status, day.note)):
+            if note:
+                yield span_of([day.date for day in group]), status, note
 
 
 def make_plan(
@@ -156,25 +171,32 @@ def make_plan(
     *,
     needs_revalidation: Callable[[date], bool],
     now: datetime,
+    is_offline: bool,
     bytes_per_s: float,
     run: Callable[[], Any],
 ) -> Plan:
-    """Make a plan of what is listed and what is cached."""
+    """Make a plan of what is listed and what is cached; offline nothing is listed."""
 
     def planned(day: date, key: str) -> PlannedDay:
         listed, cached = survey.listed.get(key), survey.cached.get(key)
         status: PlanStatus
-        note = known_issue(request.data_type, day)
-        if cached is not None and (listed == cached or not needs_revalidation(day)):
-            status = "cached"
-            if listed is not None and listed != cached:
+        impossible = reason_for_no_file(request.data_type, day)
+        note = impossible or known_issue(request.data_type, day)
+        if cached is not None and (listed == cached.version or not needs_revalidation(day)):
+            status = "to download" if cached.missing_bytes else "cached"
+            if listed is not None and listed != cached.version:
                 note = f"{_NEWER}; {note}" if note else _NEWER
+        elif is_offline and not impossible:
+            status = "not cached"
         elif listed is None:
             status = "missing" if is_published(day, now) else "late"
         else:
             status = "replaced" if cached is not None else "to download"
-        version = cached if status == "cached" else listed
-        return PlannedDay(day, key, status, version.size_bytes if version else 0, note)
+        is_cached = status == "cached" or (cached is not None and cached.missing_bytes > 0)
+        version = cached.version if cached is not None and is_cached else listed
+        size_bytes = version.size_bytes if version else 0
+        needed = cached.missing_bytes if cached is not None and is_cached else size_bytes
+        return PlannedDay(day, key, status, size_bytes, needed, note)
 
     days = tuple(planned(day, key) for day, key in survey.keys.items())
     columns = request.columns or tuple(request.data_type.columns) or ("ticker",)

@@ -11,6 +11,8 @@ from typing import Unpack
 from ..context import Context
 from ..download.core.listing import ObjectSummary
 from ..frames.to_pandas import FrameKind
+from ..load.first_day import first_day_from
+from ..load.folders import check_folder
 from ..load.request import LoadOptions, Request
 from ..loader import Loader
 from ..market.calendar import DateLike, as_date_range, exchange_now
@@ -54,6 +56,7 @@ class Planner:
             survey,
             needs_revalidation=versions.needs_revalidation,
             now=exchange_now(),
+            is_offline=self.context.spec.offline,
             bytes_per_s=expected_rate(
                 downloader.statistics.totals.bytes_per_s, downloader.max_pool_connections
             ),
@@ -68,14 +71,23 @@ class Planner:
         first, last = as_date_range(
             found.first_day if start is None else start, now.date() if end is None else end
         )
-        listed = self.context.runner.wait(
-            self._list_years(found, range(first.year, last.year + 1)), f"available {data_type}"
+        last = min(last, now.date())
+        first, listed = self.context.runner.wait(
+            self._list_range(found, first, last), f"available {data_type}"
         )
         return make_availability(found, listed, first, last, now)
 
-    async def _list_years(self, data_type: DataType, years: range) -> list[ObjectSummary]:
+    async def _list_range(
+        self, data_type: DataType, first: date, last: date
+    ) -> tuple[date, list[ObjectSummary]]:
+        """The first day that may have a file, and the files of these years."""
+        context = self.context
+        first = await first_day_from(context.downloader, context.catalog, data_type, first)
+        years = range(first.year, last.year + 1)
         found = await asyncio.gather(*(self._list_year(data_type, year) for year in years))
-        return [item for each in found for item in each]
+        if not any(found):
+            await check_folder(context.downloader, context.catalog, data_type)
+        return first, [item for each in found for item in each]
 
     async def _list_year(self, data_type: DataType, year: int) -> list[ObjectSummary]:
         bucket, catalog = self.context.catalog.bucket, self.context.catalog

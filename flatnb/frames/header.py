@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import SchemaError
-from ..market.columns import ColumnType, column_type
+from ..market.columns import DATE_COLUMN_IN_FRAMES, ColumnType, column_type
 from ..market.data_types import DataType
 
 
@@ -52,24 +53,45 @@ class BoundHeader:
         return ordered if columns is None else list(columns)
 
 
+class AbsentColumnsError(ValueError):
+    """A wanted column does not exist.
+
+    Attributes
+    ----------
+    available
+        The columns that there are.
+    """
+
+    def __init__(self, name: str, available: Sequence[str]) -> None:
+        self.name = name
+        self.available = list(available)
+        super().__init__(
+            f"columns contains {name!r}, which the files do not have; "
+            f"choose from: {', '.join(available)}"
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return AbsentColumnsError, (self.name, self.available)
+
+
 def check_columns(columns: Sequence[str] | None, available: Sequence[str]) -> None:
     """Raise an error for columns that are not available.
 
     Raises
     ------
-    ValueError
+    AbsentColumnsError
         The message lists the available ones.
     """
     for name in columns or ():
         if name not in available:
-            raise ValueError(
-                f"columns contains {name!r}, which the files do not have; "
-                f"choose from: {', '.join(available)}"
-            )
+            raise AbsentColumnsError(name, available)
 
 
 def bind_header(header: bytes, data_type: DataType, key: str) -> BoundHeader:
     """Parse a file's first line.
+
+    A column ``date`` of the file is called ``vendor_date`` from here on, as the ``date`` of a
+    frame is the file's day.
 
     Raises
     ------
@@ -79,8 +101,10 @@ def bind_header(header: bytes, data_type: DataType, key: str) -> BoundHeader:
     # With the csv module, as names may be quoted.
     try:
         names = next(csv.reader([header.decode("utf-8").rstrip("\r\n")]), [])
-    except UnicodeDecodeError:
+    except (UnicodeDecodeError, csv.Error):  # the latter: a NUL, or a field over 128 KiB
         names = []
+    # A frame's ``date`` is the file's day.
+    names = [DATE_COLUMN_IN_FRAMES if name == "date" else name for name in names]
     missing = [name for name in data_type.required if name not in names]
     if missing:
         shown = header[:80].decode("utf-8", "replace").strip()
@@ -154,14 +178,18 @@ def _row_error(row: list[str], names: list[str], binding: BoundHeader) -> str | 
     return None
 
 
+# What polars' CSV reader takes for numbers. Python takes more: 1_000, other scripts' digits.
+_INTEGER = re.compile(r" *[+-]?[0-9]+")
+_NUMBER = re.compile(r" *[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+
 def _is_valid(cell: str, column_type: ColumnType) -> bool:
-    try:
-        match column_type:
-            case "string":
-                return cell != ""
-            case "float64":
-                return math.isfinite(float(cell))
-            case "int64" | "timestamp":  # the range of polars' Int64
-                return -(2**63) <= int(cell) < 2**63
-    except ValueError:
-        return False
+    match column_type:
+        case "string":
+            return cell != ""
+        case "float64":
+            return _NUMBER.fullmatch(cell) is not None and math.isfinite(float(cell))
+        case "int64" | "timestamp":  # the range of polars' Int64
+            # Not int() of more digits than that, which Python refuses beyond 4,300.
+            is_integer = _INTEGER.fullmatch(cell) is not None and len(cell) < 100
+            return is_integer and -(2**63) <= int(cell) < 2**63

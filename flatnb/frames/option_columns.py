@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, TypeVar
 
 from ..market.option_symbols import PREFIX, STRIKE_UNITS, SYMBOL_PATTERN, TAIL
 
 if TYPE_CHECKING:
-    import pandas as pd
     import polars as pl
 
 Frame = TypeVar("Frame")
@@ -33,7 +33,7 @@ def with_option_fields(frame: Frame) -> Frame:
     Raises
     ------
     ValueError
-        If there is no column ``ticker``, or ``frame`` is not a frame.
+        If there is no column ``ticker`` of strings, or ``frame`` is not a frame.
 
     Examples
     --------
@@ -44,30 +44,43 @@ def with_option_fields(frame: Frame) -> Frame:
     import polars as pl
 
     if isinstance(frame, (pl.DataFrame, pl.LazyFrame)):
-        _require_ticker(frame.collect_schema().names())
+        schema = frame.collect_schema()
+        _require_ticker(schema.names())
+        if not isinstance(schema["ticker"], (pl.String, pl.Categorical, pl.Enum, pl.Null)):
+            raise _no_strings(str(schema["ticker"]))
         return frame.with_columns(option_fields())  # type: ignore[return-value]
-    if not hasattr(frame, "assign"):
+    # Where pandas has not been imported there is no frame of it.
+    pandas = sys.modules.get("pandas")
+    if pandas is None or not isinstance(frame, pandas.DataFrame):
         raise ValueError(
             f"frame={type(frame).__name__} is neither a polars nor a pandas frame; pass one"
         )
-    # By its attributes, as pandas need not be installed.
-    pandas_frame: pd.DataFrame = frame  # type: ignore[assignment]
-    _require_ticker(list(pandas_frame.columns))
-    tickers = pl.Series("ticker", pandas_frame["ticker"].astype(object).tolist(), dtype=pl.String)
-    fields = tickers.to_frame().select(option_fields()).to_pandas().set_axis(pandas_frame.index)
-    return pandas_frame.assign(**{name: fields[name] for name in FIELDS})  # type: ignore[return-value]
+    _require_ticker(list(frame.columns))
+    cells = frame["ticker"].astype(object).where(frame["ticker"].notna(), None).tolist()
+    if any(not isinstance(cell, str) for cell in cells if cell is not None):
+        raise _no_strings(str(frame["ticker"].dtype))
+    tickers = pl.Series("ticker", cells, dtype=pl.String)
+    fields = tickers.to_frame().select(option_fields()).to_pandas().set_axis(frame.index)
+    return frame.assign(**{name: fields[name] for name in FIELDS})  # type: ignore[no-any-return]
 
 
 def _require_ticker(columns: list[str]) -> None:
-    if "ticker" not in columns:
-        raise ValueError(f"frame has no column 'ticker'; it has {', '.join(columns)}")
+    if columns.count("ticker") != 1:
+        raise ValueError(
+            "frame must have one column 'ticker'; it has "
+            f"{', '.join(map(str, columns)) or 'no columns'}"
+        )
+
+
+def _no_strings(dtype: str) -> ValueError:
+    return ValueError(f"frame has a column 'ticker' of type {dtype}, and tickers are strings")
 
 
 def option_fields() -> list[pl.Expr]:
     """Expressions of the four columns, computed from the column ``ticker``."""
     import polars as pl
 
-    ticker = pl.col("ticker")
+    ticker = pl.col("ticker").cast(pl.String)
     # With strict=False a date that does not exist (240230) gives null, not an error.
     expiry = (pl.lit("20") + ticker.str.slice(-TAIL, 6)).str.to_date("%Y%m%d", strict=False)
     is_option = ticker.str.contains(f"^{SYMBOL_PATTERN}$") & expiry.is_not_null()
@@ -84,7 +97,7 @@ def option_type() -> pl.Expr:
     """``"call"`` or ``"put"``."""
     import polars as pl
 
-    is_call = pl.col("ticker").str.slice(-9, 1) == "C"
+    is_call = pl.col("ticker").cast(pl.String).str.slice(-9, 1) == "C"
     return pl.when(is_call).then(pl.lit("call")).otherwise(pl.lit("put"))
 
 
@@ -92,4 +105,4 @@ def strike_units() -> pl.Expr:
     """The strike in thousandths of a dollar."""
     import polars as pl
 
-    return pl.col("ticker").str.slice(-8).cast(pl.Int64, strict=False)
+    return pl.col("ticker").cast(pl.String).str.slice(-8).cast(pl.Int64, strict=False)

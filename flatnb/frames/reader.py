@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import SchemaError
-from ..market.columns import ColumnType
+from ..market.columns import ColumnType, column_type
 from ..market.data_types import DataType
 from .decode import PARSE_BYTES, SEARCH_BYTES, Chunks, complete_lines, header_and_rows
 from .header import BoundHeader, bind_header, check_columns, locate_error
@@ -131,9 +131,18 @@ def consume_day(
 
 
 def empty_day(data_type: DataType, *, columns: Sequence[str] | None = None) -> pl.DataFrame:
-    """The frame that `read_day` returns for a file without rows."""
-    binding = BoundHeader(dict(data_type.columns), tuple(data_type.columns))
-    return next(_Reader(binding, "", None, columns).pieces(()))
+    """The frame that `read_day` returns for a file without rows.
+
+    Of a data type whose columns are unknown it has those that are asked for.
+    """
+    import polars as pl
+
+    types = dict(data_type.columns) or {name: column_type(name) for name in columns or ()}
+    selected = BoundHeader(types, tuple(types)).select(columns)
+    dtypes = _dtypes(types) | {
+        name: pl.Datetime("ns", "UTC") for name, kind in types.items() if kind == "timestamp"
+    }
+    return pl.DataFrame(schema={name: dtypes[name] for name in selected})
 
 
 def select(

@@ -63,7 +63,14 @@ class Selection:
         return is_selected
 
     def apply(self, frame: FrameT) -> FrameT:
-        """Filter a frame or a lazy frame to the selected rows."""
+        """Filter a frame or a lazy frame to the selected rows.
+
+        Raises
+        ------
+        ValueError
+            If it has no column ``ticker``.
+        """
+        check_has_ticker(frame.collect_schema().names())
         return frame.filter(self.expression())
 
     def _ticker_expression(self) -> pl.Expr:
@@ -78,6 +85,24 @@ class Selection:
             pattern = f"^{PREFIX}{re.escape(root)}{TAIL_PATTERN}$"
             is_selected |= in_range & ticker.str.contains(pattern)
         return is_selected
+
+    def covers(self, other: Selection) -> bool:
+        """Whether all rows of another selection are among those of this one, by their names."""
+        if not (other.symbols or other.roots) or self.contracts is not None:
+            return False
+        return set(other.symbols) <= set(self.symbols) and set(other.roots) <= set(self.roots)
+
+    def union(self, other: Selection) -> Selection:
+        """The rows of both, regardless of limits on contracts."""
+        return Selection(
+            tuple(dict.fromkeys([*self.symbols, *other.symbols])),
+            tuple(dict.fromkeys([*self.roots, *other.roots])),
+        )
+
+    @property
+    def names(self) -> list[str]:
+        """The symbols and roots in a user's notation."""
+        return [*self.symbols, *(f"{PREFIX}{root}*" for root in self.roots)]
 
     def not_in(self, tickers: Iterable[str]) -> list[str]:
         """The symbols and roots, in a user's notation, that match none of ``tickers``."""
@@ -135,6 +160,22 @@ class Selection:
     @cached_property
     def _encoded_prefixes(self) -> tuple[bytes, ...]:
         return tuple(prefix.encode() for prefix in self._prefixes)
+
+
+def check_has_ticker(columns: Iterable[str]) -> None:
+    """Raise an error if tickers cannot be selected.
+
+    Raises
+    ------
+    ValueError
+        If there is no column ``ticker``.
+    """
+    names = list(columns)
+    if "ticker" not in names:
+        raise ValueError(
+            "symbols and underlyings select by the column 'ticker', which these files do not "
+            f"have; omit them, and filter the frame by one of: {', '.join(names)}"
+        )
 
 
 def _is_plain(block: bytes) -> bool:

@@ -21,7 +21,7 @@ def check_frame_kind(frame: str) -> None:
     ImportError
         If pandas or pyarrow is not installed.
     """
-    if frame not in ("polars", "pandas"):
+    if not isinstance(frame, str) or frame not in ("polars", "pandas"):
         raise ValueError(f"frame={frame!r} is unknown; choose 'polars' or 'pandas'")
     if frame == "pandas":
         try:

@@ -18,7 +18,7 @@ CLEAN_UP_S = 10.0
 
 
 class EventLoopThread:
-    """A daemon thread with an event loop; starts when first used, anew after a fork.
+    """A daemon thread with an event loop; starts when first used; of its own in each process.
 
     The loop's default executor has a thread for each core: downloading and decoding are two
     pools, as decoding in the download threads would hold up the downloads.

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from ..errors import LoadCancelledError
 from ..load.progress import Progress
 from .event_loop import CLEAN_UP_S
+from .forked import check_fork
 from .status import JobStatus
 
 T = TypeVar("T")
@@ -124,7 +125,10 @@ class Job(Generic[T]):
             If the job is not done by then; it goes on.
         LoadCancelledError
             If it was cancelled.
+        RuntimeError
+            If this process was forked after the job was started: the job is not in it.
         """
+        check_fork()
         waited_s = 0.0
         try:
             while not self._ended.wait(WAKE_S):
@@ -144,6 +148,7 @@ class Job(Generic[T]):
         return self._wait().__await__()
 
     async def _wait(self) -> T:
+        check_fork()
         try:
             # Polled: an interrupted cell was otherwise noticed many seconds late by ipykernel.
             while not self._ended.is_set():

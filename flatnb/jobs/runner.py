@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from ..load.progress import Progress
 from .event_loop import EventLoopThread
+from .forked import check_fork, note_use
 from .job import Job
 
 T = TypeVar("T")
@@ -94,6 +95,7 @@ class JobRunner:
         except RuntimeError:
             work.close()
             raise
+        note_use()
         return self._thread.loop
 
     def check_open(self) -> None:
@@ -102,8 +104,9 @@ class JobRunner:
         Raises
         ------
         RuntimeError
-            If the session is closed.
+            If the session is closed, or this process was forked after polars was used.
         """
+        check_fork()
         if self._is_closed:
             raise RuntimeError("this session is closed; make a new one")
 

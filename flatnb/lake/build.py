@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 
 from ..context import ContextSpec
 from ..download.events import BytesReceived, DownloadFailed, DownloadFinished, Listener, SizeKnown
-from ..errors import AccessDeniedError, FlatnbError, ObjectNotFoundError
-from ..load.day_cache import SCHEMA_VERSION
-from ..load.object_versions import VersionSurvey
+from ..errors import AccessDeniedError, FlatnbError, ObjectNotFoundError, TransferError
+from ..frames.header import AbsentColumnsError
+from ..load.cache_files import SCHEMA_VERSION
+from ..load.object_versions import VersionSurvey, reason_for_no_file
 from ..load.progress import Progress
+from ..load.refusals import explain_second_refusal, unexpectedly_forbidden
 from ..load.request import Request
+from ..market.data_types import DataType
+from ..market.known_issues import why_no_file
 from ..report import DayOutcome, Status
 from .day_task import DayTask, Executor, ManifestRow
 from .manifest import Manifest
@@ -68,7 +73,8 @@ async def build(
     Raises
     ------
     ValueError
-        If the request does not fit the files: it is the same for all days.
+        If the request does not fit the files: it is the same for all days; or none of these days
+        has a column that is wanted.
     """
     is_done = await asyncio.to_thread(lambda: {task.date: manifest.is_done(task) for task in tasks})
     done = [task for task in tasks if is_done[task.date]]
@@ -77,22 +83,48 @@ async def build(
     outcomes = [_outcome(task, manifest.rows[task.date.isoformat()], "cached") for task in done]
     running = [asyncio.ensure_future(_do(task, executor, listener)) for task in to_do]
     adding: list[asyncio.Future[None]] = []
+
+    async def record(task: DayTask, row: ManifestRow | Exception) -> DayOutcome:
+        if isinstance(row, ManifestRow):
+            adding.append(asyncio.ensure_future(asyncio.to_thread(manifest.add, row)))
+            await asyncio.shield(adding[-1])
+            return _outcome(task, row, "loaded")
+        if isinstance(row, ValueError) and not isinstance(row, FlatnbError):
+            raise row
+        return _failure(task, row)
+
     try:
-        for ended in asyncio.as_completed(running):
-            task, row = await ended
-            if isinstance(row, ManifestRow):
-                adding.append(asyncio.ensure_future(asyncio.to_thread(manifest.add, row)))
-                await asyncio.shield(adding[-1])
-                outcomes.append(_outcome(task, row, "loaded"))
-            elif isinstance(row, ValueError) and not isinstance(row, FlatnbError):
-                raise row
-            else:
-                outcomes.append(_failure(task, row))
+        outcomes += [await record(*await ended) for ended in asyncio.as_completed(running)]
+        outcomes.sort(key=lambda day: day.date)
+        by_day = {task.date: task for task in to_do}
+        for at in unexpectedly_forbidden(outcomes):
+            again = asyncio.ensure_future(_do(by_day[outcomes[at].date], executor, listener))
+            running.append(again)
+            outcomes[at] = explain_second_refusal(await record(*await again))
     finally:
         for each in running:
             each.cancel()
         await asyncio.gather(*running, *adding, return_exceptions=True)
+    await asyncio.to_thread(_check_columns, tasks, to_do, manifest)
     return outcomes
+
+
+def _check_columns(tasks: Sequence[DayTask], new: Sequence[DayTask], manifest: Manifest) -> None:
+    """Refuse wanted columns that no day of the lake has, and remove the days that are new."""
+    if any(task.date.isoformat() not in manifest.rows for task in tasks):
+        return  # a day that failed may have the column
+    nowhere = _absent_everywhere(manifest)
+    wanted = tasks[0].columns or () if tasks else ()
+    for name in wanted:
+        if name in nowhere:
+            manifest.remove(task.date for task in new)
+            known = [*tasks[0].data_type.columns] or [each for each in wanted if each != name]
+            raise AbsentColumnsError(name, known)
+
+
+def _absent_everywhere(manifest: Manifest) -> set[str]:
+    absent = [set(row.absent) for row in manifest.rows.values()]
+    return set.intersection(*absent) if absent else set()
 
 
 async def _do(
@@ -123,13 +155,14 @@ def _failure(task: DayTask, error: Exception) -> DayOutcome:
     elif isinstance(error, AccessDeniedError):
         status = "forbidden"
     reason = getattr(error, "reason", str(error))
-    return DayOutcome(task.date, task.key, status, f"{type(error).__name__}: {reason}")
+    remedy = f" – {error.remedy}" if isinstance(error, TransferError) else ""
+    return DayOutcome(task.date, task.key, status, f"{type(error).__name__}: {reason}{remedy}")
 
 
-def missing_days(survey: VersionSurvey) -> list[DayOutcome]:
-    """The trading days that the bucket has no file of."""
+def missing_days(data_type: DataType, survey: VersionSurvey, now: datetime) -> list[DayOutcome]:
+    """The trading days that the bucket has no file of, at the time ``now`` (zone-aware)."""
     return [
-        DayOutcome(day, key, "missing", "the bucket has no file")
+        DayOutcome(day, key, "missing", reason_for_no_file(data_type, day) or why_no_file(day, now))
         for day, key in survey.keys.items()
         if key not in survey.listed
     ]

@@ -20,6 +20,7 @@ from ..errors import SchemaError
 from ..frames.interrupts import retry_on_interrupt
 from ..frames.misdated import misdated_rows
 from ..frames.reader import batches, consume_day
+from ..frames.wanted_columns import WantedColumns
 from ..load.hours import columns_to_read, in_hours, time_column_of
 from .day_task import DayTask, ManifestRow, part_name
 from .storage import storage_at
@@ -63,15 +64,19 @@ async def convert(
 def _write(
     task: DayTask, max_decompressed_bytes: int | None, target: Target, version: ObjectVersion | None
 ) -> ManifestRow:
+    names = columns_to_read(task.data_type, task.columns, task.hours)
+    wanted = WantedColumns(task.data_type, names)
     with _scratch_folder(task) as folder:
-        columns, rows = consume_day(
-            target.chunks,
-            task.data_type,
-            partial(_write_parts, task, folder),
-            key=task.key,
-            selection=task.selection,
-            columns=columns_to_read(task.data_type, task.columns, task.hours),
-            max_decompressed_bytes=max_decompressed_bytes,
+        columns, rows = wanted.read(
+            lambda columns: consume_day(
+                target.chunks,
+                task.data_type,
+                lambda pieces: _write_parts(task, folder, map(wanted.complete, pieces)),
+                key=task.key,
+                selection=task.selection,
+                columns=columns,
+                max_decompressed_bytes=max_decompressed_bytes,
+            )
         )
         storage_at(task.lake).put_day(folder, task.folder)
     target.abort()  # frees the compressed bytes, which are not needed any more
@@ -86,6 +91,7 @@ def _write(
         rows=sum(rows),
         parts=len(rows),
         columns=columns,
+        absent=tuple(name for name in task.columns or () if name not in wanted.found),
     )
 
 

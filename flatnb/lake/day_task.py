@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
@@ -54,7 +55,7 @@ class DayTask:
 
     @property
     def content(self) -> str:
-        """Which rows and columns of the file are included, and what is made of them, as text."""
+        """Which rows and columns of the file are included, as text."""
         return content_label(self.selection, self.columns, self.hours, self.made_by)
 
     @property
@@ -69,13 +70,23 @@ def content_label(
     hours: Hours = "all",
     made_by: str = "",
 ) -> str:
-    """Which rows and columns of each file are included, and what is made of them, as text."""
-    parts = ["all rows" if selection is None else str(selection), str(columns or "all columns")]
+    """Which rows and columns of each file are included, and what is made of them, as text.
+
+    JSON of sorted names, as it is compared with what other versions of flatnb have written.
+    """
+    parts: dict[str, object] = {}
+    if selection is not None:
+        parts["symbols"] = sorted(set(selection.symbols))
+        parts["underlyings"] = sorted(set(selection.roots))
+        if (contracts := selection.contracts) is not None:
+            parts |= asdict(contracts) | {"strike": [float(each) for each in contracts.strike]}
+    if columns is not None:
+        parts["columns"] = sorted(set(columns))
     if hours != "all":
-        parts.append(f"{hours} hours")
-    if made_by:
-        parts.append(f"made by {made_by}")
-    return ", ".join(parts)
+        parts["hours"] = hours
+    parts["made_by"] = made_by
+    given = {name: value for name, value in parts.items() if value}
+    return json.dumps(given, sort_keys=True) if given else "all rows and columns"
 
 
 def type_folder(data_type: str) -> str:
@@ -107,6 +118,8 @@ class ManifestRow:
         The number of rows and of Parquet files.
     columns
         Their columns.
+    absent
+        The wanted columns that the file lacks: they are null.
     """
 
     date: str
@@ -119,6 +132,7 @@ class ManifestRow:
     rows: int
     parts: int
     columns: tuple[str, ...]
+    absent: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -127,7 +141,8 @@ class ManifestRow:
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Self:
         """From JSON."""
-        return cls(**{**fields, "columns": tuple(fields["columns"])})
+        names = {"columns": tuple(fields["columns"]), "absent": tuple(fields.get("absent", ()))}
+        return cls(**{**fields, **names})
 
     def is_of(self, task: DayTask) -> bool:
         """Whether a task would give the same."""

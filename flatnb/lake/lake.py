@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..html import table
+from ..jobs.forked import check_fork
 from ..market.data_types import get_data_type
 from ..report import LoadReport
 from .day_task import type_folder
@@ -14,7 +17,23 @@ from .manifest import Manifest
 from .storage import storage_at
 
 if TYPE_CHECKING:
+    import pandas as pd
     import polars as pl
+
+
+_PATH = "_flatnb_path"
+_DAY_OF_PATH = r"date=(\d{4}-\d{2}-\d{2})[/\\][^/\\]*$"
+
+
+def _partition(path: str, days: list[str]) -> pd.DataFrame:
+    """One file as a partition of a Dask DataFrame, with its date as a category of strings."""
+    import pandas as pd
+    import polars as pl
+
+    frame = pl.scan_parquet(path, glob=False, hive_partitioning=False).collect().to_pandas()
+    found = re.search(_DAY_OF_PATH, path)
+    assert found is not None
+    return frame.assign(date=pd.Categorical([found[1]] * len(frame), categories=days))
 
 
 class Lake:
@@ -75,24 +94,35 @@ class Lake:
         ------
         ValueError
             If it has no day.
+        RuntimeError
+            If this process was forked after polars was used.
         """
         import polars as pl
 
+        check_fork()
         paths = self.paths
         if not paths:
             raise ValueError(f"path={self.path!r} has no day of {self.data_type}")
         # The vendor adds columns over the years.
         schema: dict[str, Any] = {}
+        # Without glob, as the address may contain [ or *; read_parquet_schema always expands them.
         for path in self._manifest.examples():
-            schema |= pl.read_parquet_schema(path)
-        rows = pl.scan_parquet(
-            paths,
-            schema=schema,
-            missing_columns="insert",
-            hive_partitioning=True,
-            hive_schema={"date": pl.Date},
-        )
+            schema |= pl.scan_parquet(path, glob=False, hive_partitioning=False).collect_schema()
+        scan = partial(pl.scan_parquet, paths, schema=schema, missing_columns="insert", glob=False)
+        if not self._is_plain:
+            rows = scan(hive_partitioning=False, include_file_paths=_PATH)
+            day = pl.col(_PATH).str.extract(_DAY_OF_PATH).str.to_date("%Y-%m-%d")
+            return rows.select(day.alias("date"), *schema)
+        rows = scan(hive_partitioning=True, hive_schema={"date": pl.Date})
         return rows.select("date", *schema)
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether readers of partitioned folders read this one as it is.
+
+        They take ``name=value`` anywhere in the address for a column.
+        """
+        return "=" not in self._storage.address
 
     def to_dask(self) -> Any:
         """All days as a Dask DataFrame; ``date`` is a category of strings.
@@ -108,7 +138,15 @@ class Lake:
             raise ImportError(
                 f"to_dask needs {error.name}: pip install 'flatnb[pandas]' 'dask[dataframe]'"
             ) from error
-        return dd.read_parquet(self.folder)
+        if self._is_plain and not set("*?[]{}") & set(self.folder):
+            return dd.read_parquet(self.folder)
+        # Dask expands wildcards in the address and in single paths.
+        paths = self.paths
+        if not paths:
+            raise ValueError(f"path={self.path!r} has no day of {self.data_type}")
+        days = [str(day) for day in self.days]
+        meta = _partition(paths[0], days=days).iloc[:0]
+        return dd.from_map(_partition, paths, days=days, meta=meta)  # type: ignore[no-untyped-call]
 
     def __len__(self) -> int:
         """The number of days."""

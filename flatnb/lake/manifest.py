@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import date
 from functools import cached_property
 
 from .day_task import DayTask, ManifestRow, day_folder, part_name, type_folder
@@ -51,6 +52,21 @@ class Manifest:
         self.rows[row.date] = row
         self._storage.append(self._name, _line(row))
 
+    def remove(self, days: Iterable[date]) -> None:
+        """Remove days from the lake.
+
+        Raises
+        ------
+        OSError
+            If the lake cannot be written.
+        """
+        gone = [str(day) for day in days if str(day) in self.rows]
+        for day in gone:
+            del self.rows[day]
+        self._rewrite()
+        for day in gone:
+            self._storage.remove_day(day_folder(self._data_type, day))
+
     def with_other_content(self, content: str) -> list[ManifestRow]:
         """The days that have other rows or columns."""
         return [row for row in self.rows.values() if row.content != content]
@@ -68,8 +84,11 @@ class Manifest:
         """
         with self._storage.exclusive(self._folder):
             yield
-            lines = "".join(_line(self.rows[day]) for day in sorted(self.rows))
-            self._storage.replace(self._name, lines)
+            self._rewrite()
+
+    def _rewrite(self) -> None:
+        lines = "".join(_line(self.rows[day]) for day in sorted(self.rows))
+        self._storage.replace(self._name, lines)
 
     def paths(self) -> list[str]:
         """The Parquet files of all days, in the order of the days."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from ..download.targets import PartFile, sync_folder
+from ..download.targets import PartFile, local_path, sync_folder
 
 # Readers of Parquet leave out what begins with an underscore.
 _SCRATCH = "_scratch"
@@ -53,6 +53,9 @@ class Storage(Protocol):
     def put_day(self, folder: Path, name: str) -> None:
         """Replace the files of a day by those of a local folder, which may be moved."""
 
+    def remove_day(self, name: str) -> None:
+        """Remove the files of a day."""
+
 
 def storage_at(address: str | os.PathLike[str]) -> Storage:
     """The storage with this address.
@@ -66,7 +69,7 @@ def storage_at(address: str | os.PathLike[str]) -> Storage:
         raise ValueError(f"path={address!r} is not a path; give a folder, or s3://bucket/folder")
     text = os.fspath(address)
     if "://" not in text:
-        return Folder(Path(text).expanduser().absolute())
+        return Folder(local_path(address, "path").absolute())
     parts = urlsplit(text)
     if parts.scheme != "s3" or not parts.netloc or parts.query or parts.fragment:
         raise ValueError(f"path={text!r} is unknown; give a folder, or s3://bucket/folder")
@@ -161,6 +164,9 @@ class Folder:
         sync_folder(place.parent)
         shutil.rmtree(old, ignore_errors=True)
 
+    def remove_day(self, name: str) -> None:
+        shutil.rmtree(self._root / name, ignore_errors=True)
+
 
 class Bucket:
     """Below an address like ``s3://bucket/folder``.
@@ -240,6 +246,12 @@ class Bucket:
                 client.upload_file(str(file), self._bucket, f"{self._prefix}{name}/{file.name}")
             for old in left_over:
                 client.delete_object(Bucket=self._bucket, Key=f"{self._prefix}{name}/{old}")
+
+    def remove_day(self, name: str) -> None:
+        files = self.parquet_files(name)
+        with self._client_for(name) as client:
+            for file in files:
+                client.delete_object(Bucket=self._bucket, Key=f"{self._prefix}{name}/{file}")
 
     @contextlib.contextmanager
     def _client_for(self, name: str) -> Iterator[Any]:

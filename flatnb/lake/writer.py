@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Unpack
@@ -14,8 +15,8 @@ from ..load.day_loader import days_at_once
 from ..load.object_versions import ObjectVersions
 from ..load.progress import Progress
 from ..load.request import LoadOptions, Request
-from ..load.result import warn
-from ..market.calendar import DateLike
+from ..load.result import mixed_sizes, unknown_symbols_warning, warn
+from ..market.calendar import DateLike, exchange_now
 from ..market.data_types import DATA_TYPES
 from ..report import LoadReport, list_days
 from .build import build, missing_days, tasks_for
@@ -30,6 +31,8 @@ _LOADS_ONLY = {
     "tz": "a lake has UTC",
     "missing": "its report lists missing days",
     "strict": "audit() finds misdated rows",
+    "quote_sizes": "a lake has the files' values: quote_sizes_in_shares of flatnb.research "
+    "converts what you read from it",
     "adjust": "a lake keeps prices as filed, as adjusted ones are wrong after the next split: "
     "adjust what you read from it, adjust(lake.scan().filter(…).collect(), actions) of "
     "flatnb.research",
@@ -72,7 +75,7 @@ class LakeWriter:
         return self.context.runner.start(
             self.build(request, storage, client, counts, transform),
             f"{request.data_type.name} {start} … {end} to {storage.address}",
-            finish=partial(_finish, storage.address),
+            finish=partial(_finish, request, storage.address),
             progress=counts,
             show=progress,
         ).result()
@@ -84,8 +87,8 @@ class LakeWriter:
         client: object,
         counts: Progress,
         transform: Transform | None = None,
-    ) -> LoadReport:
-        """Convert the days that the lake does not have; the outcome of each day.
+    ) -> tuple[LoadReport, list[str]]:
+        """Convert the days that the lake does not have; the outcome of each day, and remarks.
 
         Raises
         ------
@@ -105,18 +108,17 @@ class LakeWriter:
         versions = ObjectVersions(context.downloader, context.catalog, None, request)
         survey = await versions.survey()
         with manifest.writing():
-            tasks = tasks_for(
-                request, survey, context.spec, storage.address, manifest.scratch, transform
-            )
+            scratch = manifest.scratch
+            tasks = tasks_for(request, survey, context.spec, storage.address, scratch, transform)
             listener = None if client is None else counts
             try:
                 outcomes = await build(tasks, executor, manifest, counts, listener)
             finally:
                 await local.settle()
-        outcomes += missing_days(survey)
+        outcomes += missing_days(request.data_type, survey, exchange_now())
         report = LoadReport(name, tuple(sorted(outcomes, key=lambda day: day.date)))
         context.journal.record(request.data_type, report)
-        return report
+        return report, versions.notes
 
 
 def check_lake_options(options: LoadOptions) -> None:
@@ -144,11 +146,31 @@ def _refuse_other_content(
         )
 
 
-def _finish(address: str, report: LoadReport) -> Lake:
+def _finish(request: Request, address: str, built: tuple[LoadReport, list[str]]) -> Lake:
+    report, notes = built
     bad = report.with_status("forbidden", "failed")
     if bad:
         lines = [f"{len(bad)} of {len(report)} days could not be converted", *list_days(bad)]
         raise LoadError("\n".join(lines), report=report)
     if missing := report.with_status("missing"):
         warn("\n".join([f"{len(missing)} days have no file", *list_days(missing)]))
-    return Lake(address, report.data_type, report)
+    lake = Lake(address, report.data_type, report)
+    for text in (*notes, *_doubts(request, report, lake)):
+        warn(text)
+    return lake
+
+
+def _doubts(request: Request, report: LoadReport, lake: Lake) -> Iterator[str]:
+    """What to warn of in a lake: sizes in two units, symbols that it does not have."""
+    columns = request.columns or tuple(request.data_type.columns)
+    if sizes := mixed_sizes(request, report, columns):
+        yield sizes
+    selection = request.selection
+    if selection is None or not selection.names or not len(lake):
+        return
+    rows = lake.scan()
+    if "ticker" in rows.collect_schema().names():
+        tickers = set(rows.select("ticker").unique().collect()["ticker"])
+        yield from filter(None, [unknown_symbols_warning(request, selection.not_in(tickers), ())])
+    elif not lake.rows:
+        yield unknown_symbols_warning(request, selection.names, ())

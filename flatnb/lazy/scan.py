@@ -16,18 +16,19 @@ from ..frames.interrupts import raise_if_interrupted
 from ..frames.reader import empty_day
 from ..frames.selection import Selection
 from ..load.day_loader import DAYS_AT_ONCE
+from ..load.first_day import first_day_from, is_first_day_known
 from ..load.progress import Progress
 from ..load.request import Request
+from ..load.result import mixed_sizes, unknown_symbols_warning
 from ..loader import Loader
 from ..market.calendar import exchange_today, trading_days
 from ..market.data_types import DataType, get_data_type
-from ..report import DayOutcome, LoadReport, list_days
+from ..report import LOADED_STATUSES, DayOutcome, LoadReport, list_days
 from .predicate import days_of, tickers_of, tree_of
 
 if TYPE_CHECKING:
     import polars as pl
 
-_EARLIEST = date(2003, 1, 1)
 _MOST_SYMBOLS = 2000
 _FEW_DAYS = 300
 _MOST_DAYS = 20
@@ -55,11 +56,13 @@ class Source:
         context = self.context or self.spec.shared()
         loader = Loader(context)
         data_type = get_data_type(self.data_type)
-        query = _query(data_type, with_columns, predicate)
+        query = _query(context, data_type, with_columns, predicate)
         days_with_files = _days_with_files(context, loader, data_type, query)
         outcomes: list[DayOutcome] = []
         wanted = list(with_columns if with_columns is not None else schema_of(data_type))
         left = n_rows
+        unknown: set[str] | None = None
+        tickers: frozenset[str] = frozenset()
         for days in _groups(days_with_files, 1 if n_rows is not None else DAYS_AT_ONCE):
             if left == 0:
                 break
@@ -68,6 +71,10 @@ class Source:
             result = context.runner.wait(work, name, raise_if_interrupted)
             outcomes += result.report.days
             frame = result.frame
+            if result.report.with_status(*LOADED_STATUSES):
+                found = set(result.unknown_symbols)
+                unknown = found if unknown is None else unknown & found
+                tickers = result.tickers or tickers
             _check(result.report, frame)
             _warn_of_new_columns(frame, query)
             if predicate is not None:
@@ -80,6 +87,11 @@ class Source:
         report = LoadReport(data_type.name, tuple(outcomes))
         context.journal.record(data_type, report)
         _warn_of_missing(report)
+        # A query that ended after its first rows has not looked at all days.
+        if unknown and left is None:
+            _warn(unknown_symbols_warning(query.request, sorted(unknown), tickers))
+        if sizes := mixed_sizes(query.request, report, wanted):
+            _warn(sizes)
 
 
 @dataclass(frozen=True)
@@ -92,9 +104,9 @@ class _Query:
 
 
 def _query(
-    data_type: DataType, with_columns: list[str] | None, predicate: pl.Expr | None
+    context: Context, data_type: DataType, with_columns: list[str] | None, predicate: pl.Expr | None
 ) -> _Query:
-    all_days = days = possible_days(data_type)
+    all_days = days = possible_days(data_type, _first_day(context, data_type))
     tickers = None
     columns = None if with_columns is None else [*with_columns]
     if predicate is not None:
@@ -106,16 +118,27 @@ def _query(
         columns = [name for name in dict.fromkeys(columns) if name != "date"] or ["ticker"]
     if tickers is not None and not tickers:
         days = []
-    request = Request.validate(data_type.name, all_days[0], all_days[-1], columns=columns)
+    first, last = (all_days[0], all_days[-1]) if all_days else (exchange_today(),) * 2
+    request = Request.validate(data_type.name, first, last, columns=columns)
     if tickers and len(tickers) <= _MOST_SYMBOLS:
         # Not parsed as a user's symbols: in a query "O:SPY*" is a ticker, which no file has.
         request = replace(request, selection=Selection(symbols=tuple(sorted(tickers))))
     return _Query(request, days, len(days) < len(all_days))
 
 
-def possible_days(data_type: DataType) -> list[date]:
-    """The days that may have a file: by the calendar, or every day."""
-    first = max(data_type.first_day, _EARLIEST)
+def _first_day(context: Context, data_type: DataType) -> date:
+    """The first day that may have a file: by the registry, or else of what there is."""
+    if is_first_day_known(data_type):
+        return data_type.first_day
+    policy = context.cache_policy
+    if policy is not None and policy.offline:
+        return min(policy.cache.days(data_type.name), default=exchange_today())
+    found = first_day_from(context.downloader, context.catalog, data_type, date.min)
+    return context.runner.wait(found, f"scan of {data_type.name}", raise_if_interrupted)
+
+
+def possible_days(data_type: DataType, first: date) -> list[date]:
+    """The days from ``first`` on that may have a file: by the calendar, or every day."""
     last = exchange_today()
     if data_type.days == "calendar":
         return trading_days(first, last)

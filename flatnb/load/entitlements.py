@@ -13,6 +13,7 @@ from ..download.s3_catalog import S3Catalog
 from ..errors import AccessDeniedError, AuthenticationError
 from ..html import table
 from ..market.data_types import DataType
+from .first_day import first_day_from
 
 _YEAR_KEYS = 1000
 
@@ -90,7 +91,8 @@ class EntitlementProber:
         TransferError
             If a request failed.
         """
-        years = range(max(data_type.first_day.year, _FIRST_YEAR), until + 1)
+        first = await first_day_from(self.downloader, self.catalog, data_type, date.min)
+        years = range(first.year, until + 1)
         probed = await asyncio.gather(*(self._first_file_is_readable(data_type, y) for y in years))
         known = {year: ok for year, ok in zip(years, probed, strict=True) if ok is not None}
         return Entitlement(data_type.name, known, await self._first_day(data_type, known))
@@ -137,10 +139,6 @@ class EntitlementProber:
     async def _list(self, data_type: DataType, year: int, most: int) -> list[ObjectSummary]:
         folder = year_folder(self.catalog, data_type, year)
         return await self.downloader.list_summaries(self.catalog.bucket, folder, most)
-
-
-_FIRST_YEAR = 2003
-"""No file of the bucket is older."""
 
 
 def year_folder(catalog: S3Catalog, data_type: DataType, year: int) -> str:

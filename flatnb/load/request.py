@@ -8,15 +8,16 @@ import inspect
 import zoneinfo
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, tzinfo
 from typing import Any, Literal, ParamSpec, TypeAlias, TypedDict, TypeVar, Unpack, cast
 
 from ..frames.contract_filter import parse_contract_filter
-from ..frames.selection import Selection, parse_symbols
+from ..frames.selection import Selection, check_has_ticker, parse_symbols
 from ..frames.to_pandas import FrameKind, check_frame_kind
 from ..market.calendar import DateLike, as_date, as_date_range, exchange_today
 from ..market.data_types import DataType, get_data_type
-from ..market.option_symbols import OptionType
+from ..market.known_issues import has_quote_sizes
+from ..market.option_symbols import OptionType, vendors_spelling
 from ..research.trading_hours import Hours
 from .hours import check_hours_of, columns_to_read
 
@@ -26,6 +27,7 @@ T = TypeVar("T")
 Missing = Literal["warn", "raise", "ignore"]
 
 Adjust = Literal["splits", "all"]
+QuoteSizes = Literal["as stored", "shares"]
 
 Between: TypeAlias = "tuple[T | None, T | None]"
 """Two ends, both inclusive; None: open."""
@@ -44,9 +46,10 @@ class LoadOptions(TypedDict, total=False):
     strike: Between[float] | None
     option_type: OptionType | None
     columns: Sequence[str] | str | None
-    tz: str
+    tz: str | tzinfo
     missing: Missing
     strict: bool
+    quote_sizes: QuoteSizes
     hours: Hours
     adjust: Adjust | None
     as_of: DateLike | None
@@ -63,6 +66,7 @@ _DEFAULTS: LoadOptions = {
     "tz": "UTC",
     "missing": "warn",
     "strict": False,
+    "quote_sizes": "as stored",
     "hours": "all",
     "adjust": None,
     "as_of": None,
@@ -114,6 +118,7 @@ class Request:
     tz: str
     missing: Missing
     strict: bool
+    quote_sizes: QuoteSizes = "as stored"
     hours: Hours = "all"
     adjust: Adjust | None = None
     as_of: date | None = None
@@ -129,9 +134,9 @@ class Request:
 
     @property
     def columns_to_read(self) -> tuple[str, ...] | None:
-        """The wanted columns, and those by which rows are chosen or adjusted; None: all."""
+        """The wanted columns, those by which rows are chosen and unknown ones found; None: all."""
         columns = columns_to_read(self.data_type, self.columns, self.hours)
-        if columns is None or (self.adjust is None and not self.follow_renames):
+        if columns is None or self.selection is None or not self.selection.names:
             return columns
         return tuple(dict.fromkeys((*columns, "ticker")))
 
@@ -166,30 +171,58 @@ class Request:
         first, last = as_date_range(start, end)
         check_frame_kind(frame)
         _refuse_options_only(found, given)
-        missing = given["missing"]
-        if missing not in ("warn", "raise", "ignore"):
-            raise ValueError(f"missing={missing!r} is unknown; choose 'warn', 'raise' or 'ignore'")
+        strict = given["strict"]
+        if not isinstance(strict, bool):
+            raise ValueError(f"strict={strict!r} is neither True nor False; give one of them")
         check_hours_of(found, given["hours"])
-        symbols = _names("symbols", given["symbols"])
         return cls(
             data_type=found,
             start=first,
             end=last,
-            selection=parse_symbols(
-                symbols,
-                _names("underlyings", given["underlyings"]),
-                parse_contract_filter(given["expiry"], given["strike"], given["option_type"]),
-            ),
+            selection=_selection(found, given),
             columns=_columns(given["columns"]),
             frame=frame,
             tz=_time_zone(given["tz"]),
-            missing=missing,
-            strict=given["strict"],
+            missing=_choice("missing", given["missing"], ("warn", "raise", "ignore")),
+            strict=strict,
+            quote_sizes=_quote_sizes(found, given["quote_sizes"]),
             hours=given["hours"],
             adjust=given["adjust"],
-            as_of=_as_of(found, given, last, symbols),
+            as_of=_as_of(found, given, last),
             follow_renames=given["follow_renames"],
         )
+
+
+def _selection(data_type: DataType, given: LoadOptions) -> Selection | None:
+    symbols = names_of("symbols", given["symbols"])
+    if symbols is not None and data_type.is_options:
+        symbols = tuple(dict.fromkeys(map(vendors_spelling, symbols)))
+    selection = parse_symbols(
+        symbols,
+        names_of("underlyings", given["underlyings"]),
+        parse_contract_filter(given["expiry"], given["strike"], given["option_type"]),
+    )
+    if selection is not None and data_type.columns:
+        check_has_ticker(data_type.columns)
+    return selection
+
+
+def _quote_sizes(data_type: DataType, value: QuoteSizes) -> QuoteSizes:
+    chosen = _choice("quote_sizes", value, ("as stored", "shares"))
+    if chosen == "shares" and not has_quote_sizes(data_type):
+        raise ValueError(
+            f"quote_sizes={value!r} is for stocks_quotes, whose sizes were in round lots before "
+            f"2025-11-03, and not for {data_type.name}; omit it"
+        )
+    return chosen
+
+
+def _choice(parameter: str, value: T, choices: tuple[T, ...]) -> T:
+    # A frame or an array compares to an array, which is neither true nor false.
+    if not isinstance(value, str) or value not in choices:
+        *others, last = map(repr, choices)
+        raise ValueError(f"{parameter}={value!r} is unknown; choose {', '.join(others)} or {last}")
+    return value
 
 
 def _with_defaults(options: LoadOptions) -> LoadOptions:
@@ -213,26 +246,26 @@ def _refuse_options_only(data_type: DataType, given: LoadOptions) -> None:
             )
 
 
-def _as_of(
-    data_type: DataType, given: LoadOptions, last: date, symbols: tuple[str, ...] | None
-) -> date | None:
+def _as_of(data_type: DataType, given: LoadOptions, last: date) -> date | None:
     """The day of reference of ``adjust`` and ``follow_renames``, which are checked here."""
     how, follows, as_of = given["adjust"], given["follow_renames"], given["as_of"]
+    if not isinstance(follows, bool):
+        raise ValueError(f"follow_renames={follows!r} is neither True nor False; give one of them")
+    if how is not None:
+        _choice("adjust", how, ("splits", "all"))
     if how is None and not follows:
         if as_of is not None:
             raise ValueError(
                 f"as_of={as_of!r} belongs to adjust or follow_renames; pass one, or omit it"
             )
         return None
-    parameter = f"adjust={how!r}" if how is not None else f"follow_renames={follows!r}"
-    if how not in (None, "splits", "all"):
-        raise ValueError(f"{parameter} is unknown; choose 'splits' or 'all', or omit it")
     if data_type.asset_class != "stocks":
+        parameter = f"adjust={how!r}" if how is not None else "follow_renames=True"
         raise ValueError(
             f"{parameter} is for stocks alone, and {data_type.name} has none: options contracts "
             "are adjusted by the OCC, futures are chained (flatnb.research.continuous); omit it"
         )
-    if follows and symbols is None:
+    if follows and given["symbols"] is None:
         raise ValueError("follow_renames=True needs symbols: the files name no security by itself")
     if as_of is None:
         return exchange_today()
@@ -246,7 +279,7 @@ def _as_of(
 
 
 def _columns(value: Sequence[str] | str | None) -> tuple[str, ...] | None:
-    wanted = _names("columns", value)
+    wanted = names_of("columns", value)
     if wanted is None:
         return None
     # The date is the file's, not the row's: it is always there.
@@ -256,7 +289,14 @@ def _columns(value: Sequence[str] | str | None) -> tuple[str, ...] | None:
     return wanted
 
 
-def _names(parameter: str, value: Sequence[str] | str | None) -> tuple[str, ...] | None:
+def names_of(parameter: str, value: Sequence[str] | str | None) -> tuple[str, ...] | None:
+    """One string or several as a tuple without duplicates; None stays None.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else, or empty; the message names the parameter.
+    """
     if value is None:
         return None
     try:
@@ -268,14 +308,39 @@ def _names(parameter: str, value: Sequence[str] | str | None) -> tuple[str, ...]
     for name in names:
         if not isinstance(name, str) or not name:
             raise ValueError(f"{parameter} holds {name!r}; give non-empty strings")
+        if not name.isprintable():
+            # No ticker or column has line breaks or lone surrogates, which polars refuses.
+            raise ValueError(f"{parameter} holds {name!r}, which has unprintable characters")
     return tuple(dict.fromkeys(names))
 
 
-def _time_zone(tz: str) -> str:
+def _time_zone(tz: str | tzinfo) -> str:
+    name = "UTC" if tz is UTC else getattr(tz, "key", None) if isinstance(tz, tzinfo) else tz
     try:
-        zoneinfo.ZoneInfo(tz)
+        if not isinstance(name, str):
+            raise TypeError
+        zoneinfo.ZoneInfo(name)
+        is_known = name == "UTC" or _polars_knows(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+        is_known = False
+    if not is_known:
         raise ValueError(
-            f"tz={tz!r} is not a time zone; give a name such as 'UTC' or 'America/New_York'"
-        ) from None
-    return tz
+            f"tz={tz!r} is not a time zone of the IANA database; give a name such as 'UTC' or "
+            "'America/New_York', or a zoneinfo.ZoneInfo of one"
+        )
+    return cast("str", name)
+
+
+def _polars_knows(time_zone: str) -> bool:
+    """Whether polars can convert to it: it has a database of its own, and 'localtime' is not there.
+
+    The database of this machine has files that are no time zones of IANA.
+    """
+    import polars as pl
+
+    epoch = pl.Series([0], dtype=pl.Datetime("ns", "UTC"))
+    try:
+        epoch.dt.convert_time_zone(time_zone)
+    except pl.exceptions.PolarsError:
+        return False
+    return True

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import FlatnbWarning, LoadError, MissingDaysError
+from ..frames.quote_sizes import mixed_sizes_warning
+from ..frames.symbol_hints import explain_unknown
 from ..frames.to_pandas import to_pandas
+from ..market.known_issues import has_quote_sizes
 from ..report import LOADED_STATUSES, DayOutcome, LoadReport, list_days
 from .request import Request
 
@@ -30,11 +35,17 @@ class LoadResult:
         The outcome of every day.
     notes
         Messages to warn of, besides what the report says.
+    unknown_symbols
+        The symbols and roots, in a user's notation, that no loaded day has.
+    tickers
+        If there are some, all tickers of a loaded day, as far as they are at hand.
     """
 
     frame: pl.DataFrame
     report: LoadReport
     notes: tuple[str, ...] = ()
+    unknown_symbols: tuple[str, ...] = ()
+    tickers: frozenset[str] = frozenset()
 
 
 def finish(request: Request, result: LoadResult) -> pl.DataFrame | pd.DataFrame:
@@ -78,10 +89,20 @@ def _warnings(request: Request, result: LoadResult) -> list[str]:
         texts.append(_message(f"{len(missing)} of {len(report)} days have no file", missing))
     if not report.days:
         texts.append(_no_days(request))
+    if sizes := mixed_sizes(request, report, result.frame.columns):
+        texts.append(sizes)
     texts += result.notes
-    if unknown := _unknown_symbols(request, result):
+    if unknown := unknown_symbols_warning(request, result.unknown_symbols, result.tickers):
         texts.append(unknown)
     return texts
+
+
+def mixed_sizes(request: Request, report: LoadReport, columns: Collection[str]) -> str:
+    """What to warn of if stock quotes have sizes in two units; empty if they have not."""
+    if not has_quote_sizes(request.data_type) or request.quote_sizes == "shares":
+        return ""
+    days = [day.date for day in report.with_status(*LOADED_STATUSES) if day.rows]
+    return mixed_sizes_warning(columns, days)
 
 
 def _no_days(request: Request) -> str:
@@ -93,22 +114,30 @@ def _no_days(request: Request) -> str:
     )
 
 
-def _unknown_symbols(request: Request, result: LoadResult) -> str:
-    frame, selection = result.frame, request.selection
-    if selection is None or not result.report.with_status(*LOADED_STATUSES):
+def unknown_symbols_warning(
+    request: Request, unknown: Sequence[str], tickers: Collection[str]
+) -> str:
+    """What to warn of symbols that no loaded day has; empty if there are none."""
+    selection = request.selection
+    if not unknown or selection is None:
         return ""
-    if not {"ticker", "symbol"} & {*frame.columns} and not frame.is_empty():
-        return ""  # the other columns do not show it
-    # Of a security whose ticker changed, the rows may have other tickers than the one asked for.
-    names = "symbol" if request.follow_renames else "ticker"
-    tickers = set() if frame.is_empty() else set(frame[names].unique())
-    unknown = selection.not_in(tickers)
-    if not unknown:
-        return ""
-    hint = "tickers are case-sensitive: 'BCpC' is not 'BCPC'"
+    text = f"symbols={list(unknown[:_MOST_SYMBOLS])!r} are in none of the loaded days"
+    if len(unknown) > _MOST_SYMBOLS:
+        text += f", nor are {len(unknown) - _MOST_SYMBOLS} more"
+    if request.hours != "all":
+        return f"{text} (within hours={request.hours!r})"
     if selection.contracts is not None:
-        hint = "within the expiry, strike and option_type given"
-    return f"symbols={unknown!r} are in none of the loaded days ({hint})"
+        return f"{text} (within the expiry, strike and option_type given)"
+    hints = [
+        f"  {symbol!r}: {explain_unknown(symbol, request.data_type, tickers)}"
+        for symbol in unknown[:_MOST_HINTS]
+    ]
+    return "\n".join([text, *hints])
+
+
+_MOST_SYMBOLS = 20
+_MOST_HINTS = 5
+"""So many symbols are listed and explained; to find similar tickers takes a tenth of a second."""
 
 
 def _message(text: str, days: Sequence[DayOutcome]) -> str:
@@ -116,8 +145,29 @@ def _message(text: str, days: Sequence[DayOutcome]) -> str:
     return "\n".join([text + (hint if text.endswith("loaded") else ""), *list_days(days)])
 
 
+_collected: ContextVar[list[str] | None] = ContextVar("collected", default=None)
+
+
+@contextlib.contextmanager
+def collect_warnings() -> Iterator[list[str]]:
+    """Collect what this thread would warn of, to show it elsewhere.
+
+    Not with `warnings.catch_warnings`, which changes the filters of the whole process: outside
+    the main thread it switches warnings off in others (its documentation).
+    """
+    texts: list[str] = []
+    token = _collected.set(texts)
+    try:
+        yield texts
+    finally:
+        _collected.reset(token)
+
+
 def warn(message: str) -> None:
     """Warn at the line that called flatnb, however deep this is (a load may be awaited)."""
+    if (texts := _collected.get()) is not None:
+        texts.append(message)
+        return
     level = 2
     frame = sys._getframe(1)
     while frame.f_back and frame.f_globals.get("__name__", "").startswith(("flatnb.", "asyncio.")):

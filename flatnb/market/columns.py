@@ -15,6 +15,11 @@ ColumnType = Literal["string", "int64", "float64", "timestamp"]
 
 COLUMN_TYPES: tuple[str, ...] = get_args(ColumnType)
 
+DATE_COLUMN_IN_FRAMES = "vendor_date"
+"""What a file's own column ``date`` is called in frames, whose ``date`` is the file's day.
+
+None of the documented files has such a column."""
+
 _INTEGERS = frozenset(
     {
         "ask_exchange",

@@ -17,6 +17,7 @@ from typing import Literal, TypeAlias, get_args
 
 from .columns import (
     COLUMN_TYPES,
+    DATE_COLUMN_IN_FRAMES,
     HEADERS,
     NULLABLE_COLUMNS,
     OPTIONAL_COLUMNS,
@@ -279,15 +280,18 @@ def register_data_type(
             f"name={name!r} is not a valid name; use letters, digits and underscores, and begin "
             "with a letter"
         )
-    if not _FOLDER_NAME.fullmatch(f"{root}/{folder}"):
+    is_text = isinstance(root, str) and isinstance(folder, str)
+    if not is_text or not _FOLDER_NAME.fullmatch(f"{root}/{folder}"):
         raise ValueError(
             f"root={root!r}, folder={folder!r} are not valid folder names; use letters, digits, "
             "'_', '-' and '.', as in 'us_stocks_sip' and 'day_aggs_v1'"
         )
-    if days not in ("calendar", "listing"):
+    if not isinstance(days, str) or days not in ("calendar", "listing"):
         raise ValueError(f"days={days!r} is unknown; choose 'calendar' or 'listing'")
-    if kind not in (None, *get_args(Kind)):
+    if kind is not None and not (isinstance(kind, str) and kind in get_args(Kind)):
         raise ValueError(f"kind={kind!r} is unknown; choose one of {', '.join(get_args(Kind))}")
+    if type(first_day) is not date:
+        raise ValueError(f"first_day={first_day!r} must be a datetime.date")
     typed = _typed_columns(columns)
     new = DataType(
         name,
@@ -327,23 +331,45 @@ def registered_types() -> tuple[DataType, ...]:
     return tuple(each for name, each in _REGISTRY.items() if name not in _BUILT_IN)
 
 
+def is_built_in(data_type: DataType) -> bool:
+    """Whether it is neither registered in this process nor a folder written as ``root/folder``."""
+    return data_type.name in _BUILT_IN
+
+
 def _typed_columns(columns: Columns) -> dict[str, ColumnType]:
     if isinstance(columns, str):
         raise ValueError(f"columns={columns!r} must be a list, also for a single column")
+    names = _names_in("columns", columns)
+    if "date" in names:
+        raise ValueError(
+            "columns has 'date', which is the file's day in every frame; the column of the file is "
+            f"called {DATE_COLUMN_IN_FRAMES!r} there: name it so"
+        )
     if not isinstance(columns, Mapping):
-        return {name: column_type(name) for name in columns}
+        return {name: column_type(name) for name in names}
     for name, kind in columns.items():
-        if kind not in COLUMN_TYPES:
+        if not isinstance(kind, str) or kind not in COLUMN_TYPES:
             raise ValueError(
                 f"columns has {name!r} of type {kind!r}; choose from {', '.join(COLUMN_TYPES)}"
             )
     return dict(columns)
 
 
+def _names_in(parameter: str, names: Iterable[str]) -> list[str]:
+    try:
+        found = [names] if isinstance(names, str) else list(names)
+    except TypeError:
+        raise ValueError(f"{parameter}={names!r} must be a list of names") from None
+    for name in found:
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"{parameter} holds {name!r}; give non-empty strings")
+    return found
+
+
 def _subset_of(
     columns: Mapping[str, ColumnType], parameter: str, names: Iterable[str]
 ) -> frozenset[str]:
-    subset = frozenset((names,) if isinstance(names, str) else names)
+    subset = frozenset(_names_in(parameter, names))
     if unknown := sorted(subset - set(columns)):
         raise ValueError(
             f"{parameter} holds {unknown[0]!r}, which is not in columns; add it there or omit it"

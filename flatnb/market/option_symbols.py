@@ -29,6 +29,9 @@ SYMBOL_PATTERN = rf"(?:O:)?({ROOT_PATTERN})([0-9]{{6}})([CP])([0-9]{{8}})"
 """Root, expiry, type and strike of a whole symbol; valid for ``re`` and for polars' regexes."""
 
 _SYMBOL = re.compile(SYMBOL_PATTERN)
+# The OCC's own notation fills the root up with spaces to six characters.
+_PADDED = re.compile(rf"(?:O:)?(?=.{{21}}$)({ROOT_PATTERN}) *({TAIL_PATTERN})")
+_BARE = re.compile(rf"({ROOT_PATTERN})({TAIL_PATTERN})")
 _ROOT = re.compile(ROOT_PATTERN)
 _TYPES: dict[str, OptionType] = {"C": "call", "P": "put"}
 _CENTURY = 2000  # a symbol has two digits of the year; OCC symbols date from 2010
@@ -80,7 +83,7 @@ class OptionSymbol:
 
     @classmethod
     def parse(cls, symbol: str) -> Self:
-        """Parse a symbol, with or without ``O:``.
+        """Parse a symbol, with or without ``O:``, also with the root filled up to six characters.
 
         Raises
         ------
@@ -92,7 +95,7 @@ class OptionSymbol:
         >>> OptionSymbol.parse("O:SPY240119C00475000")
         OptionSymbol(root='SPY', expiry=datetime.date(2024, 1, 19), type='call', strike=475.0)
         """
-        parts = _SYMBOL.fullmatch(symbol) if isinstance(symbol, str) else None
+        parts = _SYMBOL.fullmatch(vendors_spelling(symbol)) if isinstance(symbol, str) else None
         if parts is None:
             raise ValueError(
                 f"symbol={symbol!r} is not an option symbol; write root, yymmdd, C or P, and the "
@@ -113,6 +116,19 @@ class OptionSymbol:
         thousandths = round(self.strike * STRIKE_UNITS)
         letter = "C" if self.type == "call" else "P"
         return f"{PREFIX}{self.root}{self.expiry:%y%m%d}{letter}{thousandths:08d}"
+
+
+def vendors_spelling(symbol: str) -> str:
+    """A symbol as the vendor writes it, with ``O:`` and without spaces; others are unchanged.
+
+    Examples
+    --------
+    >>> vendors_spelling("SPY   240119C00475000"), vendors_spelling("SPY")
+    ('O:SPY240119C00475000', 'SPY')
+    """
+    if parts := _PADDED.fullmatch(symbol) or _BARE.fullmatch(symbol):
+        return f"{PREFIX}{parts[1]}{parts[2]}"
+    return symbol
 
 
 def root_of(symbol: str) -> str:

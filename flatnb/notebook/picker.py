@@ -6,13 +6,13 @@ import contextlib
 import threading
 import time
 import traceback
-import warnings
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import FlatnbError, LoadCancelledError, LoadError
 from ..jobs.rendering import job_html
+from ..load.result import collect_warnings
 from ..market.calendar import as_date
 from .debounce import Debouncer
 from .live_view import INTERVAL_S, widget_bundle
@@ -195,8 +195,7 @@ class Picker:
         try:
             # Shown in the form: printed from this thread, warnings would appear below whichever
             # cell is running.
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
+            with collect_warnings() as caught:
                 self.result = job.result()
         except LoadCancelledError:
             text = "The load was cancelled; picker.result is unchanged."
@@ -208,7 +207,7 @@ class Picker:
             details = "".join(traceback.format_exception(error))
             return Message(kind="error", text=f"{type(error).__name__}: {error}", details=details)
         lines = [f"picker.result has {len(self.result):,} rows."]
-        lines += [str(each.message) for each in caught]
+        lines += caught
         return Message(kind="warning" if caught else "done", text="\n".join(lines), details="")
 
     def _set_months(self, months: list[Month]) -> None:

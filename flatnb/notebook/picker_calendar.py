@@ -16,7 +16,7 @@ from ..market.data_types import DataType, get_data_type
 from ..market.known_issues import is_published
 from .debounce import Debouncer
 
-DayKind = Literal["closed", "open", "cached", "missing", "late", "future", "before"]
+DayKind = Literal["closed", "open", "cached", "missing", "uncached", "late", "future", "before"]
 """What a day is; the page has a colour for each."""
 
 Statuses = Mapping[date, str]
@@ -32,6 +32,7 @@ _DESCRIPTIONS: Mapping[DayKind, str] = {
     "open": "",
     "cached": "cached",
     "missing": "no file in the bucket",
+    "uncached": "not cached, and the session is offline",
     "late": "not published yet: complete at about 11:00 in New York on the next day",
     "future": "in the future",
     "before": "before the first day of this data type",
@@ -42,6 +43,7 @@ _KIND_OF_STATUS: Mapping[str, DayKind] = {
     "replaced": "open",
     "to download": "open",
     "missing": "missing",
+    "not cached": "uncached",
     "late": "late",
 }
 

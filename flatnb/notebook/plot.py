@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
@@ -74,19 +75,37 @@ def _bars(frame: pl.DataFrame | pd.DataFrame, symbol: str | None) -> pl.DataFram
     """The bars of one symbol in the order of time."""
     import polars as pl
 
-    bars: pl.DataFrame = frame if isinstance(frame, pl.DataFrame) else pl.from_pandas(frame)
+    bars = _as_polars(frame)
     if absent := [name for name in COLUMNS if name not in bars.columns]:
         raise ValueError(
             f"frame has no column {', '.join(map(repr, absent))}; plot draws daily or minute bars "
             "that were loaded with all their columns"
         )
+    if not bars["window_start"].dtype.is_temporal() or not all(
+        bars[name].dtype.is_numeric() for name in COLUMNS[2:]
+    ):
+        raise ValueError("frame has prices, volumes or times of other types than those of load()")
     tickers = bars["ticker"].unique().sort().to_list()
     if symbol is None and len(tickers) == 1:
         symbol = tickers[0]
-    if symbol not in tickers:
+    if not isinstance(symbol, str) or symbol not in tickers:
         some = ", ".join(map(repr, tickers[:5])) + (", …" if len(tickers) > 5 else "")
         raise ValueError(f"symbol={symbol!r} is not in the frame; choose one of {some or 'none'}")
     return bars.filter(pl.col("ticker") == symbol).sort("window_start")
+
+
+def _as_polars(frame: pl.DataFrame | pd.DataFrame) -> pl.DataFrame:
+    import polars as pl
+
+    if isinstance(frame, pl.DataFrame):
+        return frame
+    pandas = sys.modules.get("pandas")
+    if pandas is None or not isinstance(frame, pandas.DataFrame):
+        raise ValueError(
+            f"frame={type(frame).__name__} is neither a polars nor a pandas frame; pass one"
+        )
+    converted: pl.DataFrame = pl.from_pandas(frame)
+    return converted
 
 
 def _join(bars: pl.DataFrame, bars_each: int) -> pl.DataFrame:

@@ -92,7 +92,8 @@ class ThroughputEstimate:
 class TransferContext:
     """The settings and dependencies of the core; tests replace the clock and the random source.
 
-    ``fraction`` returns random numbers, uniform in [0, 1).
+    ``fraction`` returns random numbers, uniform in [0, 1). ``known_buckets`` are those of which a
+    request has succeeded, so that they exist.
     """
 
     policy: RetryPolicy
@@ -101,6 +102,7 @@ class TransferContext:
     new_latch: Callable[[], Latch]
     throttle: Throttle = field(default_factory=Throttle)
     throughput: ThroughputEstimate = field(default_factory=ThroughputEstimate)
+    known_buckets: set[str] = field(default_factory=set)
     clock: Callable[[], float] = time.monotonic
     fraction: Callable[[], float] = random.random
 
@@ -127,6 +129,7 @@ def with_retries(
         attempt += 1
         result = yield command()
         if not isinstance(result, Failure):
+            context.known_buckets.add(bucket)
             return result
         now = context.clock()
         # Measured from the first failure, not from the start: a part of a large object may have

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import os
+import re
 import ssl
 import warnings
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -109,8 +111,13 @@ def disable_redirects(client: HasMeta) -> None:
 
 def check_endpoint(endpoint_url: str) -> None:
     """Raise ValueError for an invalid URL; warn if the connection would not be encrypted."""
-    parts = urlsplit(endpoint_url) if isinstance(endpoint_url, str) else urlsplit("")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    check_certificates_variable()
+    host = None
+    with contextlib.suppress(ValueError):  # a port or an IPv6 address that is none
+        parts = urlsplit(endpoint_url if isinstance(endpoint_url, str) else "")
+        if parts.scheme in ("http", "https") and parts.port != 0:
+            host = parts.hostname
+    if not host or re.search(r"[^!-~]", endpoint_url):  # as in RFC 3986
         raise ValueError(
             f"endpoint_url={endpoint_url!r} is not a valid URL; pass one such as "
             "'https://files.massive.com'"
@@ -120,13 +127,30 @@ def check_endpoint(endpoint_url: str) -> None:
         raise ValueError(
             "endpoint_url must not contain a user name or password; pass the keys as credentials"
         )
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not _is_loopback(host):
         warnings.warn(
             # The caller of the downloader, over its constructor and that of its base class.
             f"endpoint_url={endpoint_url!r} is not encrypted; use https",
             UserWarning,
             stacklevel=4,
         )
+
+
+def check_certificates_variable() -> None:
+    """Refuse ``AWS_CA_BUNDLE`` and ``REQUESTS_CA_BUNDLE``, which botocore obeys, of no file.
+
+    Raises
+    ------
+    ValueError
+        If one names a file that does not exist: the error of a connection would not tell.
+    """
+    for variable in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+        path = os.environ.get(variable)
+        if path and not os.path.exists(path):  # noqa: PTH110 - a path from the environment
+            raise ValueError(
+                f"the environment variable {variable}={path!r} names no file of certificates; "
+                "correct it, or remove it"
+            )
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,0 +1,48 @@
+"""Checks of buckets, keys and prefixes before a request is made of them."""
+
+from __future__ import annotations
+
+import re
+
+# botocore refuses others with an error of its own (its VALID_BUCKET).
+_BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}", re.ASCII)
+
+
+def check_bucket_name(bucket: str) -> None:
+    """Raise an error for what is not the name of a bucket.
+
+    Raises
+    ------
+    ValueError
+        If it is not a name alone, as an address ``s3://…`` is not.
+    """
+    if not isinstance(bucket, str) or not _BUCKET.fullmatch(bucket):
+        raise ValueError(
+            f"bucket={bucket!r} is not the name of a bucket; give the name alone, without 's3://' "
+            "and folders, such as 'flatfiles'"
+        )
+
+
+def check_text(parameter: str, value: str) -> None:
+    """Raise an error for a key or prefix that is not a string, or not one of Unicode's.
+
+    Raises
+    ------
+    ValueError
+        The message names the parameter.
+    """
+    if not isinstance(value, str):
+        raise ValueError(f"{parameter}={value!r} must be a string")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{parameter}={value!r} has lone surrogates, as no key has") from None
+
+
+def validate_name(bucket: str, key: str) -> tuple[str, str]:
+    """Return both, or raise ValueError if they are not a bucket's name and a non-empty key."""
+    check_bucket_name(bucket)
+    check_text("key", key)
+    if not key:
+        raise ValueError("key='' is empty; give the whole key of an object")
+    return bucket, key
