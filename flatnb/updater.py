@@ -177,10 +177,12 @@ class Updater:
         **options: Unpack[LoadOptions],
     ) -> Update:
         """See `FlatSession.update`."""
-        names = [data_types] if isinstance(data_types, str) else list(dict.fromkeys(data_types))
-        if not names:
-            raise ValueError("data_types is empty; name some, for example 'stocks_daily'")
-        found = [get_data_type(name) for name in names]
+        names = [data_types] if isinstance(data_types, str) else data_types
+        if not isinstance(names, Sequence) or not names:
+            raise ValueError(
+                f"data_types={data_types!r} names none; give some, for example ['stocks_daily']"
+            )
+        found = list({get_data_type(name).name: get_data_type(name) for name in names}.values())
         first = None if since is None else as_date(since, "since")
         if first is not None and first > exchange_today():
             raise ValueError(f"since={since!r} is in the future; give a past day, or omit it")

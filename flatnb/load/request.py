@@ -9,7 +9,7 @@ import zoneinfo
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, tzinfo
-from typing import Any, Literal, ParamSpec, TypeAlias, TypedDict, TypeVar, Unpack, cast
+from typing import Any, Literal, ParamSpec, TypeAlias, TypedDict, TypeVar, Unpack, cast, get_args
 
 from ..frames.contract_filter import parse_contract_filter
 from ..frames.selection import Selection, check_has_ticker, parse_symbols
@@ -174,7 +174,7 @@ class Request:
         strict = given["strict"]
         if not isinstance(strict, bool):
             raise ValueError(f"strict={strict!r} is neither True nor False; give one of them")
-        check_hours_of(found, given["hours"])
+        check_hours_of(found, _choice("hours", given["hours"], get_args(Hours)))
         return cls(
             data_type=found,
             start=first,
