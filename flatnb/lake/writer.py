@@ -108,9 +108,8 @@ class LakeWriter:
         versions = ObjectVersions(context.downloader, context.catalog, None, request)
         survey = await versions.survey()
         with manifest.writing():
-            tasks = tasks_for(
-                request, survey, context.spec, storage.address, manifest.scratch, transform
-            )
+            scratch = manifest.scratch
+            tasks = tasks_for(request, survey, context.spec, storage.address, scratch, transform)
             listener = None if client is None else counts
             try:
                 outcomes = await build(tasks, executor, manifest, counts, listener)

@@ -294,9 +294,8 @@ class DayReader:
             outcome = replace(outcome, reason=note)
         if outcome.reason and self.request.strict:
             raise SchemaError(outcome.reason, key=outcome.key)
-        frame = in_hours(frame, data_type, hours, outcome.date)
+        frame = in_hours(self.columns.complete(frame), data_type, hours, outcome.date)
         outcome = replace(outcome, rows=frame.height)
-        frame = self.columns.complete(frame)
         if self.request.quote_sizes == "shares":
             frame = sizes_in_shares(frame, outcome.date)
         return LoadedDay(outcome, self._add_date_and_zone(outcome.date, frame))

@@ -125,6 +125,8 @@ def unknown_symbols_warning(
     if len(unknown) > _MOST_SYMBOLS:
         text += f", nor are {len(unknown) - _MOST_SYMBOLS} more"
     to_explain = set(unknown)
+    if request.hours != "all":
+        return f"{text} (within hours={request.hours!r})"
     if selection.contracts is not None:
         text += " (within the expiry, strike and option_type given)"
         # Those that the day has were left out by the filter alone.
