@@ -51,6 +51,11 @@ def head(title: str, note: str = "") -> str:
     )
 
 
+def good(text: str) -> str:
+    """A whole output: one line that says that all is well."""
+    return page(f'<div class="flatnb-good">✓ {escape(text)}</div>')
+
+
 def rows_html(rows: Iterable[Sequence[object]], columns: Sequence[str]) -> str:
     """A table without a title; numbers are aligned to the right."""
     headings = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)

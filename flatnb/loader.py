@@ -114,9 +114,15 @@ class Loader:
                 return report  # the days' own reasons say enough
             entitlements[data_type.name] = found
         entitlement = entitlements[data_type.name]
-        hint = f"{data_type.name}: these keys can read {entitlement.summary}"
+        first_day = entitlement.first_day
+        hint = (
+            f"your plan begins {first_day} ({data_type.name})"
+            if first_day
+            else f"your plan has no {data_type.name}"
+        )
         days = tuple(
-            replace(day, reason=f"{day.reason} {hint}.")
+            # The error's own remedy, to check what the plan includes, is done by this.
+            replace(day, reason=f"{day.reason.partition(' – ')[0]}: {hint}")
             if day.status == "forbidden" and entitlement.explains(day.date)
             else day
             for day in report

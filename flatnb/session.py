@@ -729,7 +729,7 @@ class FlatSession:
             raise ImportError(
                 f"the picker needs {error.name}: pip install 'flatnb[notebook]'"
             ) from error
-        return Picker(self)
+        return Picker(self, self._planner.estimate)
 
     def plot(self, frame: pl.DataFrame | pd.DataFrame, symbol: str | None = None) -> Figure:
         """A candlestick chart with volume of one symbol of a loaded frame.

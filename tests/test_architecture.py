@@ -23,6 +23,7 @@ LAYERS = (
     "formatting",
     "html",
     "report",
+    "error_display",
     "errors",
     "credentials",
     "download",

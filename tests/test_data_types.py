@@ -186,9 +186,25 @@ def test_a_folder_is_a_data_type() -> None:
 
 @pytest.mark.parametrize("name", ["stocks", "a/b/c", "/a", "a/", "../etc", "a/..", None, 5, ""])
 def test_unknown_data_types_are_refused(name: Any) -> None:
-    """The message lists the known ones, and says how to name a folder."""
-    with pytest.raises(ValueError, match=r"(?s)data_type=.*crypto_trades.*'root/folder'"):
+    """The message says where the known ones are, and how to name a folder."""
+    with pytest.raises(ValueError, match=r"data_type=.*DATA_TYPES.*'root/folder'") as error:
         get_data_type(name)
+    assert len(str(error.value)) < 250
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("stock_daily", "stocks_daily"),
+        ("Stocks_Minute", "stocks_minute"),
+        ("option_trades", "options_trades"),
+        ("stocks_day", "stocks_daily"),
+    ],
+)
+def test_what_was_meant(typed: str, meant: str) -> None:
+    """The nearest name comes first."""
+    with pytest.raises(ValueError, match=f"did you mean '{meant}'"):
+        get_data_type(typed)
 
 
 def test_registering() -> None:

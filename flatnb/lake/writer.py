@@ -111,5 +111,5 @@ def _finish(address: str, report: LoadReport) -> Lake:
         lines = [f"{len(bad)} of {len(report)} days could not be converted", *list_days(bad)]
         raise LoadError("\n".join(lines), report=report)
     if missing := report.with_status("missing"):
-        warn("\n".join([f"{len(missing)} days have no file", *list_days(missing)]))
+        warn("\n".join([f"{len(missing)} days missing", *list_days(missing)]))
     return Lake(address, report.data_type, report)

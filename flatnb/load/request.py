@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal, ParamSpec, TypeAlias, TypedDict, TypeVar, Unpack, cast
 
+from ..error_display import shorten
 from ..frames.contract_filter import parse_contract_filter
 from ..frames.selection import Selection, parse_symbols
 from ..frames.to_pandas import FrameKind, check_frame_kind
@@ -76,7 +77,11 @@ def with_load_options(function: Callable[P, T]) -> Callable[P, T]:
 
     @functools.wraps(function)
     def with_options(*args: P.args, **kwargs: P.kwargs) -> T:
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except (ValueError, TypeError) as error:
+            shorten(error)
+            raise
 
     with_options.__signature__ = signature.replace(parameters=[*own, *named])  # type: ignore[attr-defined]
     return with_options

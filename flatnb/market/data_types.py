@@ -7,6 +7,7 @@ to a frame library's dtypes.
 
 from __future__ import annotations
 
+import difflib
 import re
 import zlib
 from collections.abc import Iterable, Mapping
@@ -201,18 +202,24 @@ def get_data_type(name: str) -> DataType:
     Raises
     ------
     ValueError
-        If the data type is unknown; the message lists the known ones.
+        If the data type is unknown; the message names the nearest ones.
     """
     if isinstance(name, str):
         if name in _REGISTRY:
             return _REGISTRY[name]
         if folders := _FOLDER_NAME.fullmatch(name):
             return find_data_type(*folders.groups()) or _unregistered(*folders.groups())
-    known = ", ".join(sorted(_REGISTRY))
     raise ValueError(
-        f"data_type={name!r} is unknown; choose one of: {known}; or write 'root/folder' for "
-        "another folder of the bucket"
+        f"data_type={name!r} is unknown; {_suggestion(name)} (flatnb.DATA_TYPES lists all; "
+        "'root/folder' is another folder of the bucket)"
     )
+
+
+def _suggestion(name: object) -> str:
+    close = difflib.get_close_matches(str(name).lower(), _REGISTRY, n=2, cutoff=0.5)
+    if not close:
+        return "for example 'stocks_daily' is one"
+    return f"did you mean {' or '.join(map(repr, close))}?"
 
 
 def find_data_type(root: str, folder: str) -> DataType | None:

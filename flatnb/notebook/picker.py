@@ -24,6 +24,7 @@ from .services import Frame, PickerServices
 from .subshell import handle_while_cells_run
 
 if TYPE_CHECKING:
+    from ..explore.plan import Plan
     from ..jobs.job import Job
 
 
@@ -34,6 +35,9 @@ class Picker:
     ----------
     services
         What plans and loads.
+    estimate
+        Makes the plan of the line under the form, as `PickerServices.plan`, but may sample; None:
+        that itself.
 
     Attributes
     ----------
@@ -49,8 +53,11 @@ class Picker:
         The widget itself, to place beside others.
     """
 
-    def __init__(self, services: PickerServices) -> None:
+    def __init__(
+        self, services: PickerServices, estimate: Callable[..., Plan] | None = None
+    ) -> None:
         self._services = services
+        self._plan = estimate or services.plan
         self._estimates = Debouncer()
         self.result: Frame | None = None
         self.job: Job[Frame] | None = None
@@ -169,7 +176,7 @@ class Picker:
 
     def _estimate(self, form: PickerForm, is_current: Callable[[], bool]) -> None:
         try:
-            plan = self._services.plan(form.data_type, form.start, form.end, **form.arguments())
+            plan = self._plan(form.data_type, form.start, form.end, **form.arguments())
         except (ValueError, FlatnbError, RuntimeError, ImportError) as error:
             estimate = Estimate(text=str(error), kind="error")
         else:
