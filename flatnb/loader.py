@@ -79,6 +79,14 @@ class Loader:
         TransferError
             If a listing that is needed to find the days could not be loaded.
         """
+        result = await self.read(request, progress, only)
+        self.context.journal.record(request.data_type, result.report)
+        return result
+
+    async def read(
+        self, request: Request, progress: Progress, only: Collection[date] | None = None
+    ) -> LoadResult:
+        """As `load`, but without a record in the journal: for what is no load of the user's."""
         context = self.context
         loader = DayLoader(
             context.downloader,
@@ -93,7 +101,6 @@ class Loader:
         if result.report.with_status("forbidden"):
             report = await self._explain_forbidden(request.data_type, result.report)
             result = replace(result, report=report)
-        context.journal.record(request.data_type, result.report)
         return result
 
     def versions(self, request: Request, only: Collection[date] | None = None) -> ObjectVersions:

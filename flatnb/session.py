@@ -14,6 +14,7 @@ from .download.statistics import Statistics
 from .explore.inspector import Inspector
 from .explore.option_chain import OptionChains
 from .explore.planner import Planner
+from .explore.ticker_directory import TickerDirectory
 from .frames.to_pandas import FrameKind
 from .html import facts, head, page
 from .jobs.job import Job
@@ -131,6 +132,7 @@ class FlatSession:
         self._loader = Loader(context)
         self._planner = Planner(context, self._loader)
         self._inspector = Inspector(context, self._loader)
+        self._tickers = TickerDirectory(context, self._loader)
         self._scanner = Scanner(context)
         self._lake_writer = LakeWriter(context)
         self._option_chains = OptionChains(context, self._loader)
@@ -729,7 +731,7 @@ class FlatSession:
             raise ImportError(
                 f"the picker needs {error.name}: pip install 'flatnb[notebook]'"
             ) from error
-        return Picker(self, self._planner.estimate)
+        return Picker(self, self._planner.estimate, self._tickers.tickers)
 
     def plot(self, frame: pl.DataFrame | pd.DataFrame, symbol: str | None = None) -> Figure:
         """A candlestick chart with volume of one symbol of a loaded frame.

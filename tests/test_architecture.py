@@ -21,6 +21,7 @@ WIDGET_LIBRARIES = {"ipywidgets", "anywidget"}
 LAYERS = (
     "market",
     "formatting",
+    "stylesheet",
     "html",
     "report",
     "error_display",
