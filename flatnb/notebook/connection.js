@@ -17,25 +17,31 @@ class Connection {
     this.waiting = new Map();
     this.note = document.createElement("div");
     this.note.className = "flatnb-connection";
-    this.note.setAttribute("role", "status");
+    this.note.setAttribute("role", "alert");
     this.hear = (content) => this.onMessage(content);
-    this.check = () => { if (this.isDisconnected()) this.lose(); else this.recover(); };
+    this.check = async () => { if (await this.isDisconnected()) this.lose(); else this.recover(); };
     this.follow = (_, status) => { if (["restarting", "autorestarting", "dead"].includes(status)) this.lose(); };
     model.on("msg:custom", this.hear);
-    // ipywidgets sets comm_live to false when the kernel restarts (ManagerBase.disconnect), and
-    // marks the view with this class.
+    // ipywidgets sets comm_live to false when the kernel restarts (ManagerBase.disconnect).
     model.on("comm_live_update", this.check);
     // A kernel that died and was started again by itself is no "restart" to ipywidgets' manager.
     this.kernel?.statusChanged?.connect(this.follow);
-    // Before this the view is not part of the page.
-    setTimeout(() => { if (this.isDisconnected()) this.lose(); }, 0);
+    this.isDisconnected().then((isDisconnected) => { if (isDisconnected) this.lose(); });
   }
 
   get kernel() {
     try { return this.model.widget_manager?.kernel; } catch { return undefined; }
   }
 
-  isDisconnected() { return Boolean(this.el.closest(".jupyter-widgets-disconnected")); }
+  // Where a front end does not say, the widget is taken to be connected.
+  async isDisconnected() {
+    try {
+      const own = await this.model.widget_manager?.get_model?.(this.model.get("key"));
+      return own?.comm_live === false;
+    } catch {
+      return true;  // the manager has forgotten it
+    }
+  }
 
   // Send a message; `onHeard` is called when the kernel has handled it.
   send(message, { onHeard = () => {}, onBusy = () => {}, busyText = BUSY } = {}) {

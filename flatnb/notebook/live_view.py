@@ -62,6 +62,7 @@ class LiveWidget(anywidget.AnyWidget):
     """The widget of a view: HTML that the kernel replaces, and its buttons."""
 
     _esm, _css = widget_module("live")
+    key = traitlets.Unicode().tag(sync=True)
     html = traitlets.Unicode().tag(sync=True)
 
 
@@ -102,6 +103,7 @@ class LiveView:
         with self._lock:
             if self._widget is None:
                 self._widget = LiveWidget(html=self.source.html(True))
+                self._widget.key = self._widget.model_id
                 handle_while_cells_run(self._widget)
                 self._widget.on_msg(_click_handler(self))
             return self._widget

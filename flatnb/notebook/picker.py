@@ -311,9 +311,13 @@ class Picker:
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
-        display(widget_bundle(self.widget, repr(self)), raw=True)  # type: ignore[no-untyped-call]
+        # In a notebook this text is saved and does not change with the form; the line does.
+        text = "flatnb picker" if in_kernel() else repr(self)
+        display(widget_bundle(self.widget, text), raw=True)  # type: ignore[no-untyped-call]
+        if not in_kernel():
+            return
         handle = display(self._saved_line(), raw=True, display_id=True)  # type: ignore[no-untyped-call]
-        if handle is not None and in_kernel():
+        if handle is not None:
             self._handles.append(handle)
 
     def _show_saved_line(self) -> None:
