@@ -5,14 +5,20 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 from datetime import date
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from flatnb import DATA_TYPES
 from flatnb.market import data_types
 from flatnb.market.columns import column_type
-from flatnb.market.data_types import find_data_type, get_data_type, register_data_type
+from flatnb.market.data_types import (
+    DataTypeName,
+    find_data_type,
+    get_data_type,
+    register_data_type,
+    registered_types,
+)
 
 VENUES = ("cbot", "cme", "comex", "nymex")
 
@@ -241,3 +247,9 @@ def test_wrong_registrations(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         register_data_type(**(right | change))
     assert set(DATA_TYPES) == DOCUMENTED
+
+
+def test_editors_offer_the_built_in_names() -> None:
+    """The literal type has each of them, and no other."""
+    built_in = [name for name in DATA_TYPES if name not in {t.name for t in registered_types()}]
+    assert list(get_args(DataTypeName)) == built_in

@@ -224,3 +224,37 @@ def test_errors_are_short(kernel: Kernel, days: FaultServer) -> None:
     assert len(error_lines(kernel, "session.load('x', '2024-01-02', '2024-01-03')")) > 20
     kernel.run("%xmode Context")
     kernel.run("session.close()")
+
+
+def test_tab_in_a_call_offers_data_types(kernel: Kernel, days: FaultServer) -> None:
+    """Whatever method, and by keyword too; not in other strings. %flat offers the day's tickers."""
+    kernel.run(new_session(days))
+    for call in ("session.load(", "x = session.plan(data_type=", "job = await session.load_async("):
+        for quote in "'\"":
+            found = kernel.complete(f"{call}{quote}stocks_")
+            assert {"stocks_daily", "stocks_minute"} <= set(found), call
+            assert "options_daily" not in found
+    assert "stocks_daily" not in kernel.complete("print('sto")
+    kernel.run("%load_ext flatnb")
+    line = "%flat stocks_daily 2024-01-02 2024-01-05 "
+    assert {"A", "AAPL"} & set(kernel.complete(line + "A"))
+    assert kernel.complete("%flat stocks_daily 2024-01") == []
+    kernel.run("session.close()")
+
+
+def test_help_is_readable(kernel: Kernel, days: FaultServer) -> None:
+    """No quoted aliases in signatures; an example comes first; %flat? has its arguments."""
+    kernel.run(new_session(days))
+    shown = kernel.run("import inspect; print(inspect.signature(session.load))")
+    assert "data_type: str, start: str | date, end: str | date" in shown
+    assert "Unpack" not in shown
+    assert "DateLike" not in shown
+    assert "missing: 'warn' | 'raise' | 'ignore' = 'warn'" in shown
+    first = kernel.run("print(inspect.getdoc(session.load).split('\\n\\n')[1])")
+    assert first.startswith(">>> session.load(")
+    kernel.run("%load_ext flatnb")
+    help_text = kernel.run("print(get_ipython().find_line_magic('flat').__doc__)")
+    assert "%flat [--pandas] [--columns NAME [NAME ...]] [--tz TZ]" in help_text
+    assert "frame = %flat stocks_daily" in help_text
+    assert "data_type" in help_text
+    kernel.run("session.close()")

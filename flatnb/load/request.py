@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import re
 import zoneinfo
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -61,16 +62,45 @@ _DEFAULTS: LoadOptions = {
 _OPTIONS_ONLY = ("underlyings", "expiry", "strike", "option_type")
 
 
+_SHOWN_AS = {
+    "DataTypeName | str": "str",
+    "DateLike": "str | date",
+    "FrameKind": "'polars' | 'pandas'",
+    "OptionType": "'call' | 'put'",
+    "Missing": "'warn' | 'raise' | 'ignore'",
+    "Between": "tuple",
+    "Any": "polars.DataFrame | pandas.DataFrame",
+}
+
+
+class ShownAnnotation(str):
+    """An annotation as `inspect` and IPython show it: without quotes, and aliases in full."""
+
+    def __new__(cls, annotation: object) -> ShownAnnotation:
+        """Take the text of an annotation."""
+        text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+        for alias, meaning in _SHOWN_AS.items():
+            text = re.sub(rf"(?<!\w){re.escape(alias)}(?!\w)", meaning, text)
+        return super().__new__(cls, text)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 def with_load_options(function: Callable[P, T]) -> Callable[P, T]:
     """Show `LoadOptions` in the signature of a function that takes them as ``**options``."""
     signature = inspect.signature(function)
-    own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+    own = [
+        each.replace(annotation=ShownAnnotation(each.annotation))
+        for each in signature.parameters.values()
+        if each.kind is not each.VAR_KEYWORD
+    ]
     named = [
         inspect.Parameter(
             name,
             inspect.Parameter.KEYWORD_ONLY,
             default=default,
-            annotation=LoadOptions.__annotations__[name].__forward_arg__,
+            annotation=ShownAnnotation(LoadOptions.__annotations__[name].__forward_arg__),
         )
         for name, default in _DEFAULTS.items()
     ]
@@ -83,7 +113,10 @@ def with_load_options(function: Callable[P, T]) -> Callable[P, T]:
             shorten(error)
             raise
 
-    with_options.__signature__ = signature.replace(parameters=[*own, *named])  # type: ignore[attr-defined]
+    shown = signature.replace(
+        parameters=[*own, *named], return_annotation=ShownAnnotation(signature.return_annotation)
+    )
+    with_options.__signature__ = shown  # type: ignore[attr-defined]
     return with_options
 
 

@@ -180,6 +180,43 @@ def _known_types() -> Iterable[DataType]:
             )
 
 
+DataTypeName = Literal[
+    "stocks_daily",
+    "stocks_minute",
+    "stocks_trades",
+    "stocks_quotes",
+    "options_daily",
+    "options_minute",
+    "options_trades",
+    "options_quotes",
+    "indices_daily",
+    "indices_minute",
+    "indices_values",
+    "forex_daily",
+    "forex_minute",
+    "forex_quotes",
+    "crypto_daily",
+    "crypto_minute",
+    "crypto_trades",
+    "futures_cbot_session",
+    "futures_cbot_minute",
+    "futures_cbot_trades",
+    "futures_cbot_quotes",
+    "futures_cme_session",
+    "futures_cme_minute",
+    "futures_cme_trades",
+    "futures_cme_quotes",
+    "futures_comex_session",
+    "futures_comex_minute",
+    "futures_comex_trades",
+    "futures_comex_quotes",
+    "futures_nymex_session",
+    "futures_nymex_minute",
+    "futures_nymex_trades",
+    "futures_nymex_quotes",
+]
+"""The names of the built-in data types, for editors to offer; a test compares it with them."""
+
 _REGISTRY = {data_type.name: data_type for data_type in _known_types()}
 _BUILT_IN = frozenset(_REGISTRY)
 _BY_FOLDER = {(known.root, known.folder): known for known in _REGISTRY.values()}

@@ -28,7 +28,8 @@ def test_after_a_restart_nothing_claims_to_load(open_notebook: OpenNotebook, beg
     expect(panel.get_by_role("status").filter(has_text="loading")).to_be_visible()
     expect(lab.cell(3).get_by_role("button", name="Cancel")).to_be_visible()
     lab.page.evaluate(
-        "() => { void window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart() }"
+        """() => { const panel = window.jupyterapp.shell.currentWidget;
+            void panel.sessionContext.session.kernel.restart() }"""
     )
     for index in (1, 2, 3):
         expect(lab.cell(index).locator(".flatnb-connection")).to_have_text(GONE)
