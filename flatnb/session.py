@@ -34,6 +34,7 @@ from .market.data_types import (
 )
 from .market.option_symbols import OptionType
 from .notebook.completion import offer_data_types
+from .notebook.opening import open_chart, open_explorer
 from .notebook.panel import Panel
 from .report import LoadReport
 
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
     from .explore.plan import Plan
     from .lake.lake import Lake
     from .load.entitlements import Entitlements
+    from .notebook.chart import Chart
+    from .notebook.explorer import Explorer
     from .notebook.picker import Picker
 
 
@@ -791,6 +794,50 @@ class FlatSession:
                 f"the picker needs {error.name}: pip install 'flatnb[notebook]'"
             ) from error
         return Picker(self, self._planner.estimate, self._tickers.tickers)
+
+    def chart(
+        self, frame: pl.DataFrame | pd.DataFrame, symbols: Sequence[str] | str | None = None
+    ) -> Chart:
+        """A chart to zoom and pan in a notebook: candles of one ticker, several in percent.
+
+        >>> session.chart(frame, "AAPL")  # doctest: +SKIP
+
+        Intervals are fixed, and no bar is made across sessions or days. Times are the exchange's.
+
+        Parameters
+        ----------
+        frame
+            Daily or minute bars from `load`, polars or pandas, with all their columns.
+        symbols
+            The tickers; None: the only one of the frame.
+
+        Raises
+        ------
+        ValueError
+            If the frame does not have bars, or not these tickers.
+        ImportError
+            If the ``notebook`` extra is not installed.
+        """
+        return open_chart(frame, symbols)
+
+    def explore(self, frame: pl.DataFrame | pd.DataFrame) -> Explorer:
+        """See what was loaded: its tickers, columns, rows and charts, by clicks that make code.
+
+        >>> session.explore(frame)  # doctest: +SKIP
+
+        Parameters
+        ----------
+        frame
+            From `load`, polars or pandas, of any data type. Only what is seen goes to the page.
+
+        Raises
+        ------
+        ValueError
+            If it is neither, or has no columns.
+        ImportError
+            If the ``notebook`` extra is not installed.
+        """
+        return open_explorer(frame)
 
     def plot(self, frame: pl.DataFrame | pd.DataFrame, symbol: str | None = None) -> Figure:
         """A candlestick chart with volume of one symbol of a loaded frame.

@@ -26,6 +26,7 @@ LAYERS = (
     "report",
     "error_display",
     "errors",
+    "research",
     "credentials",
     "download",
     "frames",

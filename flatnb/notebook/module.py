@@ -20,19 +20,21 @@ class WidgetModule(NamedTuple):
 
 
 @cache
-def widget_module(name: str, *vendored: str) -> WidgetModule:
+def widget_module(name: str, *before: str) -> WidgetModule:
     """The module ``{name}.js`` after those that it uses, and ``{name}.css`` if there is one.
 
     The module finds the class of its style sheet in the constant ``SCOPE``.
 
     Parameters
     ----------
-    vendored
-        Names of files in the folder ``vendor`` that are put before it.
+    before
+        Files of this folder that are put before it.
     """
-    own = _FOLDER / f"{name}.css"
-    sheet = style() + (own.read_text(encoding="utf-8") if own.exists() else "")
+    own = [_FOLDER / f"{name}.css"]
+    if "chart_view.js" in before and name != "chart":
+        own.insert(0, _FOLDER / "chart.css")
+    sheet = style() + "".join(each.read_text(encoding="utf-8") for each in own if each.exists())
     scope, css = scoped(sheet)
-    files = [*(f"vendor/{each}" for each in vendored), "connection.js", f"{name}.js"]
+    files = [*before, "connection.js", f"{name}.js"]
     parts = [(_FOLDER / file).read_text(encoding="utf-8") for file in files]
     return WidgetModule("\n".join([f'const SCOPE = "{scope}";', *parts]), css)

@@ -501,7 +501,7 @@ export default {
   render({ model, el }) {
     el.classList.add("flatnb", "flatnb-picker", SCOPE);
     // The page hides the line of code that a saved notebook shows while it has this.
-    el.dataset.flatnbPicker = model.get("key");
+    el.dataset.flatnbView = model.get("key");
     // Else JupyterLab's single-letter shortcuts would act on what is typed (lmSuppressShortcuts is
     // an attribute of Lumino's command registry).
     el.dataset.lmSuppressShortcuts = "true";

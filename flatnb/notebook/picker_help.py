@@ -9,6 +9,7 @@ from datetime import date
 from ..html import escape, head, page
 from ..load.request import Request
 from .picker_form import PickerForm, field_of_error
+from .saved_view import saved_view
 from .typed_date import End, parse_typed_date
 
 DATE_FIELDS: Mapping[str, End] = {
@@ -63,15 +64,7 @@ def complete_ticker(prefix: str, tickers: Sequence[str]) -> list[str]:
 
 
 def saved_line(model_id: str, code: str) -> str:
-    """The output that a notebook shows where the picker itself cannot be: its line of code.
-
-    The page hides it while it has the picker's widget with its kernel.
-    """
-    alive = f'[data-flatnb-picker="{model_id}"]:not(.flatnb-gone)'
-    hidden = f'[data-flatnb-saved="{model_id}"]'
+    """The output that a notebook shows where the picker itself cannot be: its line of code."""
     note = "run the cell again to use it; it was set to"
     body = head("flatnb picker", note) + f'<pre class="flatnb-code">{escape(code)}</pre>'
-    return (
-        f"<style>body:has({alive}) {hidden}{{display:none}}</style>"
-        f'<div data-flatnb-saved="{model_id}">{page(body)}</div>'
-    )
+    return saved_view(model_id, page(body))

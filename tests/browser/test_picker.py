@@ -245,7 +245,6 @@ def test_symbols_are_completed_and_checked(open_notebook: OpenNotebook, begin: s
     symbols.press("Enter")
     expect(symbols).to_have_value("AAPL")
     symbols.press_sequentially(" NOSUCH msft")
-    symbols.press("Escape")
     symbols.blur()
     unknown = picker.locator(".flatnb-unknown")
     expect(unknown).to_have_text("not in the file of 2024-01-12: NOSUCH, msft (MSFT?)")
