@@ -16,6 +16,7 @@ from .download.statistics import Statistics
 from .explore.inspector import Inspector
 from .explore.option_chain import OptionChains
 from .explore.planner import Planner
+from .explore.ticker_directory import TickerDirectory
 from .frames.to_pandas import FrameKind
 from .html import facts, head, page
 from .jobs.job import Job
@@ -28,14 +29,17 @@ from .load.proved_ranges import Ranges
 from .load.reference_data import ReferenceData, Table
 from .load.request import Between, LoadOptions, with_load_options
 from .loader import Loader
-from .market.calendar import DateLike
+from .market.calendar import DateLike, as_date
 from .market.data_types import (
     LIVE_BUCKET,
     LIVE_ENDPOINT_URL,
     LIVE_OPTIONS_ROOT,
+    DataTypeName,
     register_data_type,
 )
 from .market.option_symbols import OptionType
+from .notebook.completion import offer_data_types
+from .notebook.opening import open_chart, open_explorer
 from .notebook.panel import Panel
 from .reference.service import URL, ReferenceService
 from .report import LoadReport
@@ -54,6 +58,8 @@ if TYPE_CHECKING:
     from .explore.plan import Plan
     from .lake.lake import Lake
     from .load.entitlements import Entitlements
+    from .notebook.chart import Chart
+    from .notebook.explorer import Explorer
     from .notebook.picker import Picker
 
 
@@ -172,11 +178,13 @@ class FlatSession:
         self._loader = Loader(context)
         self._planner = Planner(context, self._loader)
         self._inspector = Inspector(context, self._loader)
+        self._tickers = TickerDirectory(context, self._loader)
         self._scanner = Scanner(context)
         self._lake_writer = LakeWriter(context)
         self._updater = Updater(context, self._loader, self._lake_writer)
         self._option_chains = OptionChains(context, self._loader)
         self._is_demo = False
+        offer_data_types()
 
     @classmethod
     def demo(cls, server: DemoServer | None = None, **arguments: Any) -> Self:
@@ -261,7 +269,7 @@ class FlatSession:
     @overload
     def load(
         self,
-        data_type: str,
+        data_type: DataTypeName | str,
         start: DateLike,
         end: DateLike,
         *,
@@ -273,7 +281,7 @@ class FlatSession:
     @overload
     def load(
         self,
-        data_type: str,
+        data_type: DataTypeName | str,
         start: DateLike,
         end: DateLike,
         *,
@@ -285,7 +293,7 @@ class FlatSession:
     @with_load_options
     def load(
         self,
-        data_type: str,
+        data_type: DataTypeName | str,
         start: DateLike,
         end: DateLike,
         *,
@@ -294,6 +302,8 @@ class FlatSession:
         **options: Unpack[LoadOptions],
     ) -> Any:
         """Load the files of a range of days into one frame.
+
+        >>> session.load("stocks_daily", "2024-01-02", "2024-01-31", symbols=["AAPL", "MSFT"])
 
         Works the same in a script and in a notebook cell. Interrupting it (Ctrl-C, the stop
         button) cancels the downloads and leaves nothing behind.
@@ -377,7 +387,7 @@ class FlatSession:
     @overload
     async def load_async(
         self,
-        data_type: str,
+        data_type: DataTypeName | str,
         start: DateLike,
         end: DateLike,
         *,
@@ -389,7 +399,7 @@ class FlatSession:
     @overload
     async def load_async(
         self,
-        data_type: str,
+        data_type: DataTypeName | str,
         start: DateLike,
         end: DateLike,
         *,
@@ -401,7 +411,7 @@ class FlatSession:
     @with_load_options
     async def load_async(
         self,
-        data_type: str,
+        data_type: DataTypeName | str,
         start: DateLike,
         end: DateLike,
         *,
@@ -415,7 +425,7 @@ class FlatSession:
     @with_load_options
     def start(
         self,
-        data_type: str,
+        data_type: DataTypeName | str,
         start: DateLike,
         end: DateLike,
         *,
@@ -424,6 +434,8 @@ class FlatSession:
         **options: Unpack[LoadOptions],
     ) -> Job[Any]:
         """As `load`, in the background: returns at once with a handle on the work.
+
+        >>> job = session.start("stocks_minute", "2024-01-02", "2024-01-31")  # doctest: +SKIP
 
         Raises
         ------
@@ -437,7 +449,7 @@ class FlatSession:
     @with_load_options
     def plan(
         self,
-        data_type: str,
+        data_type: DataTypeName | str,
         start: DateLike,
         end: DateLike,
         *,
@@ -445,6 +457,8 @@ class FlatSession:
         **options: Unpack[LoadOptions],
     ) -> Plan:
         """What `load` with the same arguments would download; nothing is downloaded yet.
+
+        >>> session.plan("stocks_minute", "2024-01-02", "2024-12-31", symbols="AAPL")
 
         One listing a month gives the files, their sizes and versions.
 
@@ -464,9 +478,14 @@ class FlatSession:
         return self._planner.plan(data_type, start, end, frame=frame, **options)
 
     def available(
-        self, data_type: str, start: DateLike | None = None, end: DateLike | None = None
+        self,
+        data_type: DataTypeName | str,
+        start: DateLike | None = None,
+        end: DateLike | None = None,
     ) -> Availability:
         """The days of a data type that the bucket has; listed again after five minutes.
+
+        >>> session.available("stocks_daily", "2023-01-01")  # doctest: +SKIP
 
         A file that is listed may still be forbidden: the service lists what a plan does not reach.
 
@@ -491,8 +510,35 @@ class FlatSession:
         """
         return self._planner.available(data_type, start, end)
 
+    def tickers(self, data_type: DataTypeName | str, day: DateLike) -> list[str]:
+        """The tickers of a market on a day, of its daily bars, sorted.
+
+        >>> session.tickers("stocks_minute", "2024-01-31")              # doctest: +SKIP
+
+        Parameters
+        ----------
+        data_type
+            Any data type of the market.
+        day
+            If its file is not published, the last day before it is taken.
+
+        Returns
+        -------
+        list of str
+            Empty for options, and where the day cannot be read.
+
+        Raises
+        ------
+        ValueError
+            If an argument is wrong.
+        """
+        found = self._tickers.tickers(data_type, as_date(day, "day"))
+        return [] if found is None else list(found[1])
+
     def catalog_view(self) -> BucketInventory:
         """What the bucket has: each data type with its years, also folders that are new.
+
+        >>> session.catalog_view()  # doctest: +SKIP
 
         Made of about two listings of folders for each data type. A listed file may still be
         forbidden: see `entitlements`.
@@ -506,6 +552,8 @@ class FlatSession:
 
     def entitlements(self, data_types: Sequence[str] | str | None = None) -> Entitlements:
         """What these keys give access to: one HEAD request for each data type and year.
+
+        >>> session.entitlements("stocks_minute")["stocks_minute"].first_day  # doctest: +SKIP
 
         Parameters
         ----------
@@ -528,8 +576,10 @@ class FlatSession:
         """
         return self._inspector.entitlements(data_types)
 
-    def audit(self, data_type: str, start: DateLike, end: DateLike) -> Audit:
+    def audit(self, data_type: DataTypeName | str, start: DateLike, end: DateLike) -> Audit:
         """Check days for errors in the data: they are loaded one by one, in bounded memory.
+
+        >>> session.audit("stocks_minute", "2024-01-02", "2024-01-31").findings  # doctest: +SKIP
 
         The checks are: missing and damaged files, rows of another day, more than three times or
         less than half of the rows of the neighbouring days, busy tickers that end before the
@@ -558,6 +608,8 @@ class FlatSession:
     def lock(self, path: str | os.PathLike[str]) -> Lock:
         """Write a lock file: which version of which file this session has used so far.
 
+        >>> session.lock("study.lock.json")  # doctest: +SKIP
+
         Returns
         -------
         Lock
@@ -575,6 +627,8 @@ class FlatSession:
     def verify(self, path: str | os.PathLike[str]) -> Verification:
         """Compare a lock file of `lock` with what the bucket has now; one listing a month.
 
+        >>> assert session.verify("study.lock.json")  # doctest: +SKIP
+
         Returns
         -------
         Verification
@@ -591,7 +645,7 @@ class FlatSession:
         """
         return self._inspector.verify(path)
 
-    def scan(self, data_type: str) -> pl.LazyFrame:
+    def scan(self, data_type: DataTypeName | str) -> pl.LazyFrame:
         """All days of a data type as one lazy table; a query loads what it needs.
 
         Conditions on ``date`` decide which days are loaded (through the cache), conditions on
@@ -628,6 +682,8 @@ class FlatSession:
     def sql(self, query: str) -> pl.DataFrame:
         """The result of a query in SQL, by polars, on tables named like the data types.
 
+        >>> session.sql("SELECT * FROM stocks_daily WHERE date = '2024-01-31'")  # doctest: +SKIP
+
         Parameters
         ----------
         query
@@ -653,7 +709,7 @@ class FlatSession:
     @with_load_options
     def to_lake(
         self,
-        data_type: str,
+        data_type: DataTypeName | str,
         start: DateLike,
         end: DateLike,
         path: str | os.PathLike[str],
@@ -664,6 +720,8 @@ class FlatSession:
         **options: Unpack[LoadOptions],
     ) -> Lake:
         """Convert a history to Parquet, one folder for each day, in bounded memory.
+
+        >>> session.to_lake("stocks_minute", "2023-01-03", "2023-12-29", "lake").scan()
 
         Days that the lake already has, made of the same version of the file, are not converted
         again: an interrupted build continues where it stopped. A day appears whole or not at
@@ -785,6 +843,8 @@ class FlatSession:
     ) -> Any:
         """The option chain of a day: each contract that traded, with its underlying's bar.
 
+        >>> session.chain("SPY", "2024-01-31", expiry=(None, "2024-03-01"), option_type="call")
+
         Parameters
         ----------
         underlying
@@ -849,6 +909,8 @@ class FlatSession:
     def panel(self) -> Panel:
         """The live panel: files, rate, time left, retries, failures; one for each session.
 
+        >>> session.panel()  # doctest: +SKIP
+
         Display it in a notebook (as the last line of a cell, or by ``session.panel().show()``)
         and it is updated while anything loads, also while a cell runs `load`.
         """
@@ -856,6 +918,8 @@ class FlatSession:
 
     def picker(self) -> Picker:
         """A form to pick data type, days and symbols, and to load them in the background.
+
+        >>> picker = session.picker(); picker  # doctest: +SKIP
 
         Raises
         ------
@@ -871,10 +935,56 @@ class FlatSession:
             raise ImportError(
                 f"the picker needs {error.name}: pip install 'flatnb[notebook]'"
             ) from error
-        return Picker(self)
+        return Picker(self, self._planner.estimate, self._tickers.tickers)
+
+    def chart(
+        self, frame: pl.DataFrame | pd.DataFrame, symbols: Sequence[str] | str | None = None
+    ) -> Chart:
+        """A chart to zoom and pan in a notebook: candles of one ticker, several in percent.
+
+        >>> session.chart(frame, "AAPL")  # doctest: +SKIP
+
+        Intervals are fixed, and no bar is made across sessions or days. Times are the exchange's.
+
+        Parameters
+        ----------
+        frame
+            Daily or minute bars from `load`, polars or pandas, with all their columns.
+        symbols
+            The tickers; None: the only one of the frame.
+
+        Raises
+        ------
+        ValueError
+            If the frame does not have bars, or not these tickers.
+        ImportError
+            If the ``notebook`` extra is not installed.
+        """
+        return open_chart(frame, symbols)
+
+    def explore(self, frame: pl.DataFrame | pd.DataFrame) -> Explorer:
+        """See what was loaded: its tickers, columns, rows and charts, by clicks that make code.
+
+        >>> session.explore(frame)  # doctest: +SKIP
+
+        Parameters
+        ----------
+        frame
+            From `load`, polars or pandas, of any data type. Only what is seen goes to the page.
+
+        Raises
+        ------
+        ValueError
+            If it is neither, or has no columns.
+        ImportError
+            If the ``notebook`` extra is not installed.
+        """
+        return open_explorer(frame)
 
     def plot(self, frame: pl.DataFrame | pd.DataFrame, symbol: str | None = None) -> Figure:
         """A candlestick chart with volume of one symbol of a loaded frame.
+
+        >>> session.plot(frame, "AAPL")  # doctest: +SKIP
 
         Parameters
         ----------

@@ -187,6 +187,22 @@ class DayCache:
         """The note on the quality of a cached day; empty if there is none."""
         return rows_metadata(self._path(key)).get("flatnb.note", "")
 
+    def count_rows(self, key: str, selection: Selection | None) -> int | None:
+        """How many rows of a cached day are selected, without reading others than the tickers.
+
+        None if there is no entry, or it cannot be read. The checksum is not verified: this is for
+        estimates.
+        """
+        import polars as pl
+
+        try:
+            lazy = pl.scan_parquet(self._path(key), glob=False)
+            if selection is not None:
+                lazy = selection.apply(lazy)
+            return int(lazy.select(pl.len()).collect().item())
+        except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
+            return None
+
     def read(
         self, key: str, selection: Selection | None, columns: Sequence[str] | None
     ) -> pl.DataFrame | None:

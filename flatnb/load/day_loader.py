@@ -98,8 +98,13 @@ class DayLoader:
                     for day, key in keys.items()
                 ]
         except BaseExceptionGroup as errors:
-            # What is no day's own failure, such as a wrong bucket, is the same for all days.
-            raise errors.exceptions[0] from None
+            failed = errors.exceptions[0]
+        else:
+            failed = None
+        if failed is not None:
+            # What is no day's own failure, such as a wrong bucket, is the same for all days. Raised
+            # here, as IPython shows the whole group that is an exception's context.
+            raise failed from None
         days = [task.result() for task in tasks]
         # Each at the end, when all others had their turn.
         for at in unexpectedly_forbidden([day.outcome for day in days]):

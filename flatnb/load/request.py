@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import re
 import zoneinfo
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, tzinfo
 from typing import Any, Literal, ParamSpec, TypeAlias, TypedDict, TypeVar, Unpack, cast, get_args
 
+from ..error_display import shorten
 from ..frames.contract_filter import parse_contract_filter
 from ..frames.selection import Selection, check_has_ticker, parse_symbols
 from ..frames.to_pandas import FrameKind, check_frame_kind
@@ -76,25 +78,61 @@ _DEFAULTS: LoadOptions = {
 _OPTIONS_ONLY = ("underlyings", "expiry", "strike", "option_type")
 
 
+_SHOWN_AS = {
+    "DataTypeName | str": "str",
+    "DateLike": "str | date",
+    "FrameKind": "'polars' | 'pandas'",
+    "OptionType": "'call' | 'put'",
+    "Missing": "'warn' | 'raise' | 'ignore'",
+    "Between": "tuple",
+    "Any": "polars.DataFrame | pandas.DataFrame",
+}
+
+
+class ShownAnnotation(str):
+    """An annotation as `inspect` and IPython show it: without quotes, and aliases in full."""
+
+    def __new__(cls, annotation: object) -> ShownAnnotation:
+        """Take the text of an annotation."""
+        text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+        for alias, meaning in _SHOWN_AS.items():
+            text = re.sub(rf"(?<!\w){re.escape(alias)}(?!\w)", meaning, text)
+        return super().__new__(cls, text)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 def with_load_options(function: Callable[P, T]) -> Callable[P, T]:
     """Show `LoadOptions` in the signature of a function that takes them as ``**options``."""
     signature = inspect.signature(function)
-    own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+    own = [
+        each.replace(annotation=ShownAnnotation(each.annotation))
+        for each in signature.parameters.values()
+        if each.kind is not each.VAR_KEYWORD
+    ]
     named = [
         inspect.Parameter(
             name,
             inspect.Parameter.KEYWORD_ONLY,
             default=default,
-            annotation=LoadOptions.__annotations__[name].__forward_arg__,
+            annotation=ShownAnnotation(LoadOptions.__annotations__[name].__forward_arg__),
         )
         for name, default in _DEFAULTS.items()
     ]
 
     @functools.wraps(function)
     def with_options(*args: P.args, **kwargs: P.kwargs) -> T:
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except (ValueError, TypeError) as error:
+            shorten(error)
+            raise
 
-    with_options.__signature__ = signature.replace(parameters=[*own, *named])  # type: ignore[attr-defined]
+    shown = signature.replace(
+        parameters=[*own, *named], return_annotation=ShownAnnotation(signature.return_annotation)
+    )
+    with_options.__signature__ = shown  # type: ignore[attr-defined]
     return with_options
 
 
