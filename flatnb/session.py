@@ -16,6 +16,7 @@ from .download.statistics import Statistics
 from .explore.inspector import Inspector
 from .explore.option_chain import OptionChains
 from .explore.planner import Planner
+from .explore.range_check import DEFAULT_TICKERS, RangeCheck, RangeChecker
 from .explore.ticker_directory import TickerDirectory
 from .frames.to_pandas import FrameKind
 from .html import facts, head, page
@@ -604,6 +605,31 @@ class FlatSession:
             If a listing that is needed to find the days could not be loaded.
         """
         return self._inspector.audit(data_type, start, end)
+
+    def check_ranges(self, day: DateLike, most: int = DEFAULT_TICKERS) -> RangeCheck:
+        """Check ranged reads on a day: tickers are read by ranges and out of the whole file.
+
+        It downloads the day's minute and daily files of stocks. What it prints holds no row of
+        them, so that it can be sent to the project.
+
+        Parameters
+        ----------
+        day
+            A trading day.
+        most
+            How many tickers, drawn at random.
+
+        Returns
+        -------
+        RangeCheck
+            How many were exact, refused or wrong, and what they took.
+
+        Raises
+        ------
+        TransferError
+            If a file could not be downloaded.
+        """
+        return RangeChecker(self._context).check(day, most)
 
     def lock(self, path: str | os.PathLike[str]) -> Lock:
         """Write a lock file: which version of which file this session has used so far.
