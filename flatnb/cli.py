@@ -110,6 +110,12 @@ def _parser() -> argparse.ArgumentParser:
 
     doctor = commands.add_parser("doctor", help="check the credentials, listing and reading")
     doctor.set_defaults(command=_doctor)
+    doctor.add_argument(
+        "--ranges",
+        metavar="DAY",
+        help="also read 200 tickers of this day's stock minutes by ranges, compare them with the "
+        "whole file, and print a report without a row of it",
+    )
     _add_connection(doctor)
     return parser
 
@@ -329,7 +335,12 @@ def _write(frame: pl.DataFrame, out: Path) -> None:
 def _doctor(arguments: argparse.Namespace) -> int:
     with _open_session(arguments) as session:
         print(f"ok      credentials: from {session.credentials_source}")
-        return asyncio.run(_run_checks(session))
+        status = asyncio.run(_run_checks(session))
+        if status or arguments.ranges is None:
+            return status
+        check = session.check_ranges(arguments.ranges)
+        print(check)
+        return int(check.wrong > 0)
 
 
 async def _run_checks(session: FlatSession) -> int:

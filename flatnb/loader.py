@@ -85,6 +85,14 @@ class Loader:
         ValueError
             If a split or dividend cannot be applied.
         """
+        result = await self.read(request, progress, only)
+        self.context.journal.record(request.data_type, result.report)
+        return result
+
+    async def read(
+        self, request: Request, progress: Progress, only: Collection[date] | None = None
+    ) -> LoadResult:
+        """As `load`, but without a record in the journal: for what is no load of the user's."""
         context = self.context
         securities = None
         if request.as_of is not None:
@@ -106,14 +114,18 @@ class Loader:
         if result.report.with_status("forbidden"):
             report = await self._explain_forbidden(request.data_type, result.report)
             result = replace(result, report=report)
-        context.journal.record(request.data_type, result.report)
         return result
 
     def versions(self, request: Request, only: Collection[date] | None = None) -> ObjectVersions:
         """The files of a request, in the bucket and in the cache."""
         context = self.context
         return ObjectVersions(
-            context.downloader, context.catalog, context.cache_policy, request, only
+            context.downloader,
+            context.catalog,
+            context.cache_policy,
+            request,
+            only,
+            context.ranged_reads.accepts(request),
         )
 
     async def _explain_forbidden(self, data_type: DataType, report: LoadReport) -> LoadReport:
@@ -127,9 +139,15 @@ class Loader:
                 return report  # the days' own reasons say enough
             entitlements[data_type.name] = found
         entitlement = entitlements[data_type.name]
-        hint = f"{data_type.name}: these keys can read {entitlement.summary}"
+        first_day = entitlement.first_day
+        hint = (
+            f"your plan begins {first_day} ({data_type.name})"
+            if first_day
+            else f"your plan has no {data_type.name}"
+        )
         days = tuple(
-            replace(day, reason=f"{day.reason} {hint}.")
+            # The error's own remedy, to check what the plan includes, is done by this.
+            replace(day, reason=f"{day.reason.partition(' – ')[0]}: {hint}")
             if day.status == "forbidden" and entitlement.explains(day.date)
             else day
             for day in report

@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Literal
 
 from . import html
-from .formatting import format_bytes
+from .formatting import format_bytes, format_days
 
 Status = Literal["loaded", "cached", "replaced", "missing", "forbidden", "failed"]
 STATUSES: tuple[Status, ...] = (
@@ -132,8 +132,20 @@ def span_of(days: Sequence[date]) -> str:
 
 
 def list_days(days: Sequence[DayOutcome], most: int = MOST_DAYS) -> list[str]:
-    """One line a day, for messages; what is past ``most`` is counted."""
-    lines = [f"  {day.date} {day.status}: {day.reason}" for day in days[:most]]
-    if len(days) > most:
-        lines.append(f"  … and {len(days) - most} more")
+    """For messages: one line for neighbouring days of the same status and reason.
+
+    Lines past ``most`` are counted.
+    """
+    groups = [list(group) for _, group in groupby(days, lambda day: (day.status, day.reason))]
+    lines = [f"  {_group_text(group)}" for group in groups[:most]]
+    if len(groups) > most:
+        lines.append(f"  … and {sum(map(len, groups[most:]))} more")
     return lines
+
+
+def _group_text(days: Sequence[DayOutcome]) -> str:
+    first, last = days[0], days[-1]
+    if len(days) == 1:
+        return f"{first.date} {first.status}: {first.reason}"
+    span = format_days(first.date, last.date)
+    return f"{len(days)} days {first.status}, {span}: {first.reason}"

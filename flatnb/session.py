@@ -16,6 +16,8 @@ from .download.statistics import Statistics
 from .explore.inspector import Inspector
 from .explore.option_chain import OptionChains
 from .explore.planner import Planner
+from .explore.range_check import DEFAULT_TICKERS, RangeCheck, RangeChecker
+from .explore.ticker_directory import TickerDirectory
 from .frames.to_pandas import FrameKind
 from .html import facts, head, page
 from .jobs.job import Job
@@ -28,14 +30,17 @@ from .load.proved_ranges import Ranges
 from .load.reference_data import ReferenceData, Table
 from .load.request import Between, LoadOptions, with_load_options
 from .loader import Loader
-from .market.calendar import DateLike
+from .market.calendar import DateLike, as_date
 from .market.data_types import (
     LIVE_BUCKET,
     LIVE_ENDPOINT_URL,
     LIVE_OPTIONS_ROOT,
+    DataTypeName,
     register_data_type,
 )
 from .market.option_symbols import OptionType
+from .notebook.completion import offer_data_types
+from .notebook.opening import open_chart, open_explorer
 from .notebook.panel import Panel
 from .reference.service import URL, ReferenceService
 from .report import LoadReport
@@ -54,6 +59,8 @@ if TYPE_CHECKING:
     from .explore.plan import Plan
     from .lake.lake import Lake
     from .load.entitlements import Entitlements
+    from .notebook.chart import Chart
+    from .notebook.explorer import Explorer
     from .notebook.picker import Picker
 
 
@@ -172,11 +179,13 @@ class FlatSession:
         self._loader = Loader(context)
         self._planner = Planner(context, self._loader)
         self._inspector = Inspector(context, self._loader)
+        self._tickers = TickerDirectory(context, self._loader)
         self._scanner = Scanner(context)
         self._lake_writer = LakeWriter(context)
         self._updater = Updater(context, self._loader, self._lake_writer)
         self._option_chains = OptionChains(context, self._loader)
         self._is_demo = False
+        offer_data_types()
 
     @classmethod
     def demo(cls, server: DemoServer | None = None, **arguments: Any) -> Self:
@@ -261,7 +270,7 @@ class FlatSession:
     @overload
     def load(
         self,
-        data_type: str,
+        data_type: DataTypeName | str,
         start: DateLike,
         end: DateLike,
         *,
@@ -273,7 +282,7 @@ class FlatSession:
     @overload
     def load(
         self,
-        data_type: str,
+        data_type: DataTypeName | str,
         start: DateLike,
         end: DateLike,
         *,
@@ -285,7 +294,7 @@ class FlatSession:
     @with_load_options
     def load(
         self,
-        data_type: str,
+        data_type: DataTypeName | str,
         start: DateLike,
         end: DateLike,
         *,
@@ -294,6 +303,8 @@ class FlatSession:
         **options: Unpack[LoadOptions],
     ) -> Any:
         """Load the files of a range of days into one frame.
+
+        >>> session.load("stocks_daily", "2024-01-02", "2024-01-31", symbols=["AAPL", "MSFT"])
 
         Works the same in a script and in a notebook cell. Interrupting it (Ctrl-C, the stop
         button) cancels the downloads and leaves nothing behind.
@@ -309,21 +320,24 @@ class FlatSession:
             others are found by listing.
         symbols
             Only these tickers, exactly as the vendor writes them (upper and lower case differ).
-            ``"O:SPY*"`` is every contract of SPY.
+            ``"O:SPY*"`` is every contract of SPY. A contract may also be written without ``O:``,
+            or as the OCC pads it: ``"SPY   240119C00475000"``.
         underlyings
             Only options with these OCC roots: ``"SPX"`` has none of SPXW's contracts. Together
             with ``symbols``: both.
         expiry, strike
-            Only contracts between two days, or two prices in dollars, both inclusive; None leaves
-            an end open: ``strike=(470, None)``.
+            Only contracts between two days, or two prices in dollars (of any numeric type), both
+            inclusive; None leaves an end open: ``strike=(470, None)``.
         option_type
             Only ``"call"`` or only ``"put"``.
         columns
-            Only these columns; ``date`` is always there.
+            Only these columns; ``date`` is always there. If a file has a column ``date`` of its
+            own, it is called ``vendor_date``.
         frame
             ``"polars"`` or ``"pandas"``.
         tz
-            Time zone of the times in the frame; the instants are the same in any.
+            Time zone of the times in the frame, a name or a ``zoneinfo.ZoneInfo``; the instants are
+            the same in any.
         missing
             What to do about a trading day without a file: ``"warn"``, ``"raise"`` or ``"ignore"``.
             `last_report` lists them in any case.
@@ -342,6 +356,10 @@ class FlatSession:
             Whether ``symbols`` name the securities that have these tickers on ``as_of``, whatever
             theirs were before and after: a column ``symbol`` is added, and ``ticker`` stays that
             of the day. Other securities that had one of the tickers are not joined.
+        quote_sizes
+            For ``stocks_quotes`` only: ``"as stored"``, or ``"shares"`` to multiply the sizes of
+            days before 2025-11-03, which are in round lots, by 100. A load of both kinds of days
+            as they are stored warns.
         progress
             Whether to show a progress bar; None: in a notebook or a terminal.
 
@@ -370,7 +388,7 @@ class FlatSession:
     @overload
     async def load_async(
         self,
-        data_type: str,
+        data_type: DataTypeName | str,
         start: DateLike,
         end: DateLike,
         *,
@@ -382,7 +400,7 @@ class FlatSession:
     @overload
     async def load_async(
         self,
-        data_type: str,
+        data_type: DataTypeName | str,
         start: DateLike,
         end: DateLike,
         *,
@@ -394,7 +412,7 @@ class FlatSession:
     @with_load_options
     async def load_async(
         self,
-        data_type: str,
+        data_type: DataTypeName | str,
         start: DateLike,
         end: DateLike,
         *,
@@ -408,7 +426,7 @@ class FlatSession:
     @with_load_options
     def start(
         self,
-        data_type: str,
+        data_type: DataTypeName | str,
         start: DateLike,
         end: DateLike,
         *,
@@ -417,6 +435,8 @@ class FlatSession:
         **options: Unpack[LoadOptions],
     ) -> Job[Any]:
         """As `load`, in the background: returns at once with a handle on the work.
+
+        >>> job = session.start("stocks_minute", "2024-01-02", "2024-01-31")  # doctest: +SKIP
 
         Raises
         ------
@@ -430,7 +450,7 @@ class FlatSession:
     @with_load_options
     def plan(
         self,
-        data_type: str,
+        data_type: DataTypeName | str,
         start: DateLike,
         end: DateLike,
         *,
@@ -438,6 +458,8 @@ class FlatSession:
         **options: Unpack[LoadOptions],
     ) -> Plan:
         """What `load` with the same arguments would download; nothing is downloaded yet.
+
+        >>> session.plan("stocks_minute", "2024-01-02", "2024-12-31", symbols="AAPL")
 
         One listing a month gives the files, their sizes and versions.
 
@@ -457,9 +479,14 @@ class FlatSession:
         return self._planner.plan(data_type, start, end, frame=frame, **options)
 
     def available(
-        self, data_type: str, start: DateLike | None = None, end: DateLike | None = None
+        self,
+        data_type: DataTypeName | str,
+        start: DateLike | None = None,
+        end: DateLike | None = None,
     ) -> Availability:
         """The days of a data type that the bucket has; listed again after five minutes.
+
+        >>> session.available("stocks_daily", "2023-01-01")  # doctest: +SKIP
 
         A file that is listed may still be forbidden: the service lists what a plan does not reach.
 
@@ -484,8 +511,35 @@ class FlatSession:
         """
         return self._planner.available(data_type, start, end)
 
+    def tickers(self, data_type: DataTypeName | str, day: DateLike) -> list[str]:
+        """The tickers of a market on a day, of its daily bars, sorted.
+
+        >>> session.tickers("stocks_minute", "2024-01-31")              # doctest: +SKIP
+
+        Parameters
+        ----------
+        data_type
+            Any data type of the market.
+        day
+            If its file is not published, the last day before it is taken.
+
+        Returns
+        -------
+        list of str
+            Empty for options, and where the day cannot be read.
+
+        Raises
+        ------
+        ValueError
+            If an argument is wrong.
+        """
+        found = self._tickers.tickers(data_type, as_date(day, "day"))
+        return [] if found is None else list(found[1])
+
     def catalog_view(self) -> BucketInventory:
         """What the bucket has: each data type with its years, also folders that are new.
+
+        >>> session.catalog_view()  # doctest: +SKIP
 
         Made of about two listings of folders for each data type. A listed file may still be
         forbidden: see `entitlements`.
@@ -499,6 +553,8 @@ class FlatSession:
 
     def entitlements(self, data_types: Sequence[str] | str | None = None) -> Entitlements:
         """What these keys give access to: one HEAD request for each data type and year.
+
+        >>> session.entitlements("stocks_minute")["stocks_minute"].first_day  # doctest: +SKIP
 
         Parameters
         ----------
@@ -521,8 +577,10 @@ class FlatSession:
         """
         return self._inspector.entitlements(data_types)
 
-    def audit(self, data_type: str, start: DateLike, end: DateLike) -> Audit:
+    def audit(self, data_type: DataTypeName | str, start: DateLike, end: DateLike) -> Audit:
         """Check days for errors in the data: they are loaded one by one, in bounded memory.
+
+        >>> session.audit("stocks_minute", "2024-01-02", "2024-01-31").findings  # doctest: +SKIP
 
         The checks are: missing and damaged files, rows of another day, more than three times or
         less than half of the rows of the neighbouring days, busy tickers that end before the
@@ -548,8 +606,35 @@ class FlatSession:
         """
         return self._inspector.audit(data_type, start, end)
 
+    def check_ranges(self, day: DateLike, most: int = DEFAULT_TICKERS) -> RangeCheck:
+        """Check ranged reads on a day: tickers are read by ranges and out of the whole file.
+
+        It downloads the day's minute and daily files of stocks. What it prints holds no row of
+        them, so that it can be sent to the project.
+
+        Parameters
+        ----------
+        day
+            A trading day.
+        most
+            How many tickers, drawn at random.
+
+        Returns
+        -------
+        RangeCheck
+            How many were exact, refused or wrong, and what they took.
+
+        Raises
+        ------
+        TransferError
+            If a file could not be downloaded.
+        """
+        return RangeChecker(self._context).check(day, most)
+
     def lock(self, path: str | os.PathLike[str]) -> Lock:
         """Write a lock file: which version of which file this session has used so far.
+
+        >>> session.lock("study.lock.json")  # doctest: +SKIP
 
         Returns
         -------
@@ -568,6 +653,8 @@ class FlatSession:
     def verify(self, path: str | os.PathLike[str]) -> Verification:
         """Compare a lock file of `lock` with what the bucket has now; one listing a month.
 
+        >>> assert session.verify("study.lock.json")  # doctest: +SKIP
+
         Returns
         -------
         Verification
@@ -584,7 +671,7 @@ class FlatSession:
         """
         return self._inspector.verify(path)
 
-    def scan(self, data_type: str) -> pl.LazyFrame:
+    def scan(self, data_type: DataTypeName | str) -> pl.LazyFrame:
         """All days of a data type as one lazy table; a query loads what it needs.
 
         Conditions on ``date`` decide which days are loaded (through the cache), conditions on
@@ -621,6 +708,8 @@ class FlatSession:
     def sql(self, query: str) -> pl.DataFrame:
         """The result of a query in SQL, by polars, on tables named like the data types.
 
+        >>> session.sql("SELECT * FROM stocks_daily WHERE date = '2024-01-31'")  # doctest: +SKIP
+
         Parameters
         ----------
         query
@@ -646,7 +735,7 @@ class FlatSession:
     @with_load_options
     def to_lake(
         self,
-        data_type: str,
+        data_type: DataTypeName | str,
         start: DateLike,
         end: DateLike,
         path: str | os.PathLike[str],
@@ -657,6 +746,8 @@ class FlatSession:
         **options: Unpack[LoadOptions],
     ) -> Lake:
         """Convert a history to Parquet, one folder for each day, in bounded memory.
+
+        >>> session.to_lake("stocks_minute", "2023-01-03", "2023-12-29", "lake").scan()
 
         Days that the lake already has, made of the same version of the file, are not converted
         again: an interrupted build continues where it stopped. A day appears whole or not at
@@ -778,6 +869,8 @@ class FlatSession:
     ) -> Any:
         """The option chain of a day: each contract that traded, with its underlying's bar.
 
+        >>> session.chain("SPY", "2024-01-31", expiry=(None, "2024-03-01"), option_type="call")
+
         Parameters
         ----------
         underlying
@@ -842,6 +935,8 @@ class FlatSession:
     def panel(self) -> Panel:
         """The live panel: files, rate, time left, retries, failures; one for each session.
 
+        >>> session.panel()  # doctest: +SKIP
+
         Display it in a notebook (as the last line of a cell, or by ``session.panel().show()``)
         and it is updated while anything loads, also while a cell runs `load`.
         """
@@ -849,6 +944,8 @@ class FlatSession:
 
     def picker(self) -> Picker:
         """A form to pick data type, days and symbols, and to load them in the background.
+
+        >>> picker = session.picker(); picker  # doctest: +SKIP
 
         Raises
         ------
@@ -864,10 +961,56 @@ class FlatSession:
             raise ImportError(
                 f"the picker needs {error.name}: pip install 'flatnb[notebook]'"
             ) from error
-        return Picker(self)
+        return Picker(self, self._planner.estimate, self._tickers.tickers)
+
+    def chart(
+        self, frame: pl.DataFrame | pd.DataFrame, symbols: Sequence[str] | str | None = None
+    ) -> Chart:
+        """A chart to zoom and pan in a notebook: candles of one ticker, several in percent.
+
+        >>> session.chart(frame, "AAPL")  # doctest: +SKIP
+
+        Intervals are fixed, and no bar is made across sessions or days. Times are the exchange's.
+
+        Parameters
+        ----------
+        frame
+            Daily or minute bars from `load`, polars or pandas, with all their columns.
+        symbols
+            The tickers; None: the only one of the frame.
+
+        Raises
+        ------
+        ValueError
+            If the frame does not have bars, or not these tickers.
+        ImportError
+            If the ``notebook`` extra is not installed.
+        """
+        return open_chart(frame, symbols)
+
+    def explore(self, frame: pl.DataFrame | pd.DataFrame) -> Explorer:
+        """See what was loaded: its tickers, columns, rows and charts, by clicks that make code.
+
+        >>> session.explore(frame)  # doctest: +SKIP
+
+        Parameters
+        ----------
+        frame
+            From `load`, polars or pandas, of any data type. Only what is seen goes to the page.
+
+        Raises
+        ------
+        ValueError
+            If it is neither, or has no columns.
+        ImportError
+            If the ``notebook`` extra is not installed.
+        """
+        return open_explorer(frame)
 
     def plot(self, frame: pl.DataFrame | pd.DataFrame, symbol: str | None = None) -> Figure:
         """A candlestick chart with volume of one symbol of a loaded frame.
+
+        >>> session.plot(frame, "AAPL")  # doctest: +SKIP
 
         Parameters
         ----------

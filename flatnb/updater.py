@@ -177,10 +177,12 @@ class Updater:
         **options: Unpack[LoadOptions],
     ) -> Update:
         """See `FlatSession.update`."""
-        names = [data_types] if isinstance(data_types, str) else list(dict.fromkeys(data_types))
-        if not names:
-            raise ValueError("data_types is empty; name some, for example 'stocks_daily'")
-        found = [get_data_type(name) for name in names]
+        names = [data_types] if isinstance(data_types, str) else data_types
+        if not isinstance(names, Sequence) or not names:
+            raise ValueError(
+                f"data_types={data_types!r} names none; give some, for example ['stocks_daily']"
+            )
+        found = list({get_data_type(name).name: get_data_type(name) for name in names}.values())
         first = None if since is None else as_date(since, "since")
         if first is not None and first > exchange_today():
             raise ValueError(f"since={since!r} is in the future; give a past day, or omit it")
@@ -253,9 +255,9 @@ class Updater:
             work = self.loader.load(request, Progress(), frozenset([day]))
             result = self.context.runner.wait(work, f"update of {name} {day}")
             made = _updated(name, next(iter(result.report)))
-            version = policy.cache.version(key, request.data_type.fingerprint)
-            if made.status == "new" and version is None:
-                reason = "; ".join(result.notes) or "the cache does not have it: use a lake"
+            kept = policy.cache.find(key, request.data_type.fingerprint, None)
+            if made.status == "new" and kept is None:
+                reason = "; ".join(result.notes) or "the cache did not keep it: use a lake"
                 made = UpdatedDay(name, day, "failed", reason)
             yield made
 

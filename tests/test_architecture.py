@@ -21,8 +21,10 @@ WIDGET_LIBRARIES = {"ipywidgets", "anywidget"}
 LAYERS = (
     "market",
     "formatting",
+    "stylesheet",
     "html",
     "report",
+    "error_display",
     "errors",
     "ranges",
     "research",

@@ -129,7 +129,7 @@ def test_hours_come_before_the_transform(session: FlatSession, tmp_path: Path) -
     assert_frame_equal(lake.scan().collect(), expected)
     plain = session.to_lake("stocks_minute", *SPAN, tmp_path / "plain", hours="regular")
     assert_frame_equal(plain.scan().collect(), rows)
-    with pytest.raises(ValueError, match="regular hours, made by"):
+    with pytest.raises(ValueError, match=r'"hours": "regular", "made_by"'):
         session.to_lake("stocks_minute", *SPAN, tmp_path)
 
 
@@ -137,7 +137,7 @@ def test_a_lake_is_of_one_transform(session: FlatSession, tmp_path: Path) -> Non
     """Other bars, or none, need another folder."""
     session.to_lake("stocks_minute", *SPAN, tmp_path, transform=functools.partial(bars, every="5m"))
     for other in (functools.partial(bars, every="10m"), None, closes):
-        with pytest.raises(ValueError, match=r"made by flatnb\.research.*every='5m'"):
+        with pytest.raises(ValueError, match=r"made_by.*flatnb\.research.*every='5m'"):
             session.to_lake("stocks_minute", *SPAN, tmp_path, transform=other)
 
 
@@ -169,7 +169,7 @@ def test_a_task_is_pickled_with_its_transform(
         session.to_lake("stocks_trades", *SPAN, tmp_path, client=Recorder(), transform=closes)
     assert {task.transform for task in sent} == {closes}
     monkeypatch.setattr(module.inspect, "getsource", lambda function: 1 / 0)
-    assert sent[0].content.endswith(label_and_hash)
+    assert label_and_hash in sent[0].content
 
 
 label_and_hash = label_of(closes)

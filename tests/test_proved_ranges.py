@@ -14,6 +14,7 @@ from polars.testing import assert_frame_equal
 
 from flatnb import FlatnbWarning, FlatSession, S3Catalog
 from flatnb.demo import DemoMarket
+from flatnb.explore.range_check import compare
 from flatnb.market.calendar import trading_days
 from tests.servers import faults
 from tests.servers.fault_s3 import FaultServer
@@ -96,7 +97,11 @@ def test_a_part_of_the_bytes(open_session: OpenSession, server: FaultServer) -> 
     assert all(request.if_match and request.range for request in ranged)
     server.forget_requests()
     assert_frame_equal(session.load("stocks_minute", DAY, DAY, symbols=SYMBOLS), whole)
-    assert (sources(session), server.requests) == (["cache"], [])
+    assert (sources(session), server.requests) == ([f"cache ({PROVED})"], [])
+    for careful in (session, open_session(ranges="never")):
+        # Neither a strict load nor a session that does not read by ranges takes such rows.
+        careful.load("stocks_minute", DAY, DAY, symbols="SPY", strict=careful is session)
+        assert sources(careful) in (["whole file"], ["cache"])
 
 
 def test_more_symbols_later(open_session: OpenSession, server: FaultServer) -> None:
@@ -265,3 +270,17 @@ def test_an_unknown_mode() -> None:
     """Is named when the session is made."""
     with pytest.raises(ValueError, match="ranges='always'"):
         FlatSession("key", "secret", ranges="always")  # type: ignore[arg-type]
+
+
+def test_a_check_of_a_day(open_session: OpenSession, big_market: DemoMarket) -> None:
+    """Exact, refused and wrong are counted by comparison with the whole file; no row is shown."""
+    session = open_session()
+    check = session.check_ranges(DAY, most=20)
+    assert (check.exact + check.refused, check.wrong) == (20, 0)
+    assert check.exact >= 15
+    minutes, daily = (big_market.file(f"stocks_{kind}", DAY) for kind in ("minute", "daily"))
+    assert repr(check).splitlines()[0] == (
+        f"ranged reads of stocks_minute {DAY}, {len(minutes) / 1e6:.1f} MB:"
+    )
+    broken = gz(two_runs(big_market.csv("stocks_minute", DAY)))
+    assert compare(DAY, broken, daily, most=5).wrong == 0

@@ -171,7 +171,8 @@ def test_a_lake_of_bars(session: FlatSession, server: FaultServer, tmp_path: Pat
 @pytest.mark.parametrize(
     ("data_types", "options", "message"),
     [
-        ([], {}, "data_types is empty"),
+        ([], {}, r"data_types=\[\] names none"),
+        (5, {}, "data_types=5 names none"),
         ("stocks_weekly", {}, "stocks_weekly"),
         ("stocks_daily", {"since": "2100-01-01"}, "since='2100-01-01' is in the future"),
         ("stocks_daily", {"symbols": "AAPL"}, "symbols is for lakes"),

@@ -6,7 +6,7 @@ import asyncio
 import io
 import os
 import weakref
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import TypeVar
 
 import aioboto3
@@ -28,7 +28,7 @@ from .drivers.botocore_client import (
     disable_redirects,
 )
 from .events import Listener
-from .object_names import validate_name
+from .object_names import list_of, validate_name
 from .statistics import Statistics
 from .targets import RangesTarget, Target
 
@@ -165,9 +165,7 @@ class AsyncS3Downloader(Downloader):
         BucketNotFoundError
             If the service has no such bucket: no key can be downloaded then.
         """
-        if isinstance(keys, (str, bytes)) or not isinstance(keys, Iterable):
-            raise ValueError(f"keys={keys!r} must be a list of keys, also for a single one")
-        keys = list(keys)
+        keys = list_of("keys", keys)
         errors: dict[str, Exception] = {}
 
         async def attempt(key: str) -> io.BytesIO | None:

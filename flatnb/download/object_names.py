@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 # botocore refuses others with an error of its own (its VALID_BUCKET).
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}", re.ASCII)
@@ -46,3 +51,17 @@ def validate_name(bucket: str, key: str) -> tuple[str, str]:
     if not key:
         raise ValueError("key='' is empty; give the whole key of an object")
     return bucket, key
+
+
+def list_of(parameter: str, values: Iterable[T]) -> list[T]:
+    """The values; a single string is an error, as its characters would be taken for values.
+
+    Raises
+    ------
+    ValueError
+        If it is a single string, or not iterable.
+    """
+    if not isinstance(values, (str, bytes)):
+        with contextlib.suppress(TypeError):
+            return list(values)
+    raise ValueError(f"{parameter}={values!r} must be a list, also for a single element")

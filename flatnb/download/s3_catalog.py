@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
-from typing import TypedDict, TypeVar
+from typing import TypedDict
 
 from ..market.calendar import DateLike, as_date, as_date_range, trading_days
 from ..market.data_types import (
@@ -17,9 +17,7 @@ from ..market.data_types import (
     find_data_type,
     get_data_type,
 )
-from .object_names import check_bucket_name
-
-_T = TypeVar("_T")
+from .object_names import check_bucket_name, list_of
 
 # ASCII, as \d otherwise matches the digits of all scripts (documentation of re).
 _KEY = re.compile(
@@ -183,7 +181,7 @@ class S3Catalog:
         """
         counts = dict.fromkeys(DOCUMENTED_DATA_TYPES, 0)
         total = invalid = 0
-        for key in _require_list(keys, "keys"):
+        for key in list_of("keys", keys):
             total += 1
             try:
                 data_type = self.parse_key_metadata(key)["data_type"]
@@ -206,7 +204,7 @@ class S3Catalog:
         existing_dates: Iterable[DateLike], start_date: DateLike, end_date: DateLike
     ) -> list[str]:
         """The trading days of a range, both ends inclusive, that are not in ``existing_dates``."""
-        dates = _require_list(existing_dates, "existing_dates")
+        dates = list_of("existing_dates", existing_dates)
         existing = {as_date(day, "existing_dates").isoformat() for day in dates}
         days = S3Catalog.get_business_days(start_date, end_date)
         return [day for day in days if day not in existing]
@@ -220,10 +218,3 @@ class S3Catalog:
 
 def _date_range(start_date: DateLike, end_date: DateLike) -> tuple[date, date]:
     return as_date_range(start_date, end_date, start_name="start_date", end_name="end_date")
-
-
-def _require_list(values: Iterable[_T], parameter: str) -> Iterable[_T]:
-    """The values; a single string is an error, as its characters would be taken for values."""
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        raise ValueError(f"{parameter}={values!r} must be a list, also for a single element")
-    return values

@@ -94,10 +94,10 @@ def parse_contract_filter(
     lowest, highest = _pair("strike", strike, "(470, 480)")
     low = 0.0 if lowest is None else _strike_units(lowest, strike)
     high = math.inf if highest is None else _strike_units(highest, strike)
-    if first > last:
-        raise ValueError(f"expiry={expiry!r} is reversed; swap its ends")
     if last < _EARLIEST or first > _LATEST:
         raise ValueError(f"expiry={expiry!r} has no day from 2000 to 2099, as symbols have")
+    if first > last:
+        raise ValueError(f"expiry={expiry!r} is reversed; swap its ends")
     first, last = max(first, _EARLIEST), min(last, _LATEST)
     if low > high:
         raise ValueError(f"strike={strike!r} is reversed; swap its ends")

@@ -65,11 +65,9 @@ def with_option_fields(frame: Frame) -> Frame:
 
 
 def _require_ticker(columns: list[str]) -> None:
-    if columns.count("ticker") != 1:
-        raise ValueError(
-            "frame must have one column 'ticker'; it has "
-            f"{', '.join(map(str, columns)) or 'no columns'}"
-        )
+    if (count := columns.count("ticker")) != 1:
+        problem = f"has {count} columns" if count else "has no column"
+        raise ValueError(f"frame {problem} 'ticker'; it has {', '.join(map(str, columns))}")
 
 
 def _no_strings(dtype: str) -> ValueError:

@@ -135,7 +135,8 @@ async def _do(
         row = await asyncio.wrap_future(executor.submit(task))
     except Exception as error:  # a cluster may fail in any way
         if listener is not None:
-            listener(DownloadFailed(bucket, key, str(error), 0.0))
+            is_missing = isinstance(error, ObjectNotFoundError)
+            listener(DownloadFailed(bucket, key, str(error), 0.0, is_missing))
         return task, error
     if listener is not None:
         listener(SizeKnown(bucket, key, size_bytes))

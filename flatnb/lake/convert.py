@@ -21,7 +21,7 @@ from ..frames.interrupts import retry_on_interrupt
 from ..frames.misdated import misdated_rows
 from ..frames.reader import batches, consume_day
 from ..frames.wanted_columns import WantedColumns
-from ..load.hours import in_hours, time_column_of
+from ..load.hours import columns_to_read, in_hours, time_column_of
 from .day_task import DayTask, ManifestRow, part_name
 from .storage import storage_at
 from .transform import transformed
@@ -64,7 +64,8 @@ async def convert(
 def _write(
     task: DayTask, max_decompressed_bytes: int | None, target: Target, version: ObjectVersion | None
 ) -> ManifestRow:
-    wanted = WantedColumns(task.data_type, task.columns)
+    names = columns_to_read(task.data_type, task.columns, task.hours)
+    wanted = WantedColumns(task.data_type, names)
     with _scratch_folder(task) as folder:
         columns, rows = wanted.read(
             lambda columns: consume_day(

@@ -55,7 +55,7 @@ class DayTask:
 
     @property
     def content(self) -> str:
-        """Which rows and columns of the file are included, and what is made of them, as text."""
+        """Which rows and columns of the file are included, as text."""
         return content_label(self.selection, self.columns, self.hours, self.made_by)
 
     @property
@@ -85,7 +85,7 @@ def content_label(
         parts["columns"] = sorted(set(columns))
     if hours != "all":
         parts["hours"] = hours
-    parts["made by"] = made_by
+    parts["made_by"] = made_by
     given = {name: value for name, value in parts.items() if value}
     return json.dumps(given, sort_keys=True) if given else "all rows and columns"
 

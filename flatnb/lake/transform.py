@@ -128,7 +128,9 @@ def _by_ticker(
     some = first
     while some:
         bucket = (pl.col("ticker").hash(seed=0) % BUCKETS).cast(pl.UInt8).alias(_BUCKET)
-        rows = pl.concat(some).with_columns(bucket).sort(_BUCKET, maintain_order=True)
+        rows = pl.concat(some, rechunk=False).with_columns(bucket)
+        some.clear()  # the caller holds the list, and with it 256 MB of text
+        rows = rows.sort(_BUCKET, maintain_order=True)
         files.append(scratch / f"{len(files):04d}.rows")
         # Small groups of rows, whose statistics tell readers which buckets they are of.
         rows.write_parquet(files[-1], compression="lz4", row_group_size=_ROWS_PER_GROUP)

@@ -108,9 +108,8 @@ class LakeWriter:
         versions = ObjectVersions(context.downloader, context.catalog, None, request)
         survey = await versions.survey()
         with manifest.writing():
-            tasks = tasks_for(
-                request, survey, context.spec, storage.address, manifest.scratch, transform
-            )
+            scratch = manifest.scratch
+            tasks = tasks_for(request, survey, context.spec, storage.address, scratch, transform)
             listener = None if client is None else counts
             try:
                 outcomes = await build(tasks, executor, manifest, counts, listener)
@@ -154,7 +153,7 @@ def _finish(request: Request, address: str, built: tuple[LoadReport, list[str]])
         lines = [f"{len(bad)} of {len(report)} days could not be converted", *list_days(bad)]
         raise LoadError("\n".join(lines), report=report)
     if missing := report.with_status("missing"):
-        warn("\n".join([f"{len(missing)} days have no file", *list_days(missing)]))
+        warn("\n".join([f"{len(missing)} days missing", *list_days(missing)]))
     lake = Lake(address, report.data_type, report)
     for text in (*notes, *_doubts(request, report, lake)):
         warn(text)

@@ -107,11 +107,19 @@ class CachedDay:
         the file have to be downloaded.
     missing_bytes
         How many, compressed.
+    proof
+        How rows that are not of a whole file were proved; empty for all others.
     """
 
     version: ObjectVersion
     form: Form
     missing_bytes: int = 0
+    proof: str = ""
+
+    @property
+    def source(self) -> str:
+        """What a report says of these rows."""
+        return f"cache ({self.proof})" if self.proof else "cache"
 
 
 class DayCache:
@@ -134,7 +142,14 @@ class DayCache:
         self.max_bytes = max_bytes
         self._verified: dict[Path, tuple[int, int, int]] = {}
 
-    def find(self, key: str, columns: str, selection: Selection | None) -> CachedDay | None:
+    def find(
+        self,
+        key: str,
+        columns: str,
+        selection: Selection | None,
+        *,
+        accept_proved: bool = False,
+    ) -> CachedDay | None:
         """What is cached of a file and can be used for a selection; None if nothing is.
 
         Parameters
@@ -143,12 +158,16 @@ class DayCache:
             The `DataType.fingerprint` with which it must have been read.
         selection
             The rows that are wanted; None: all.
+        accept_proved
+            Whether rows of ranged reads may be used that a daily bar proved.
         """
         if version := self.version(key, columns):
             return CachedDay(version, "day")
-        rows_version = self.rows_version(key, columns)
-        if rows_version and selection and self.covered(key, columns).covers(selection):
-            return CachedDay(rows_version, "rows")
+        rows_version, proof = self.rows_version(key, columns), self.proof(key)
+        covered = self.covered(key, columns)
+        is_covered = selection is not None and covered.covers(selection)
+        if rows_version and is_covered and (accept_proved or not proof):
+            return CachedDay(rows_version, "rows", proof=proof)
         file = content_metadata(self._path(key, "file"))
         if version := version_in(file, key, FILE_COLUMNS):
             return CachedDay(version, "file")
@@ -167,6 +186,22 @@ class DayCache:
     def note(self, key: str) -> str:
         """The note on the quality of a cached day; empty if there is none."""
         return rows_metadata(self._path(key)).get("flatnb.note", "")
+
+    def count_rows(self, key: str, selection: Selection | None) -> int | None:
+        """How many rows of a cached day are selected, without reading others than the tickers.
+
+        None if there is no entry, or it cannot be read. The checksum is not verified: this is for
+        estimates.
+        """
+        import polars as pl
+
+        try:
+            lazy = pl.scan_parquet(self._path(key), glob=False)
+            if selection is not None:
+                lazy = selection.apply(lazy)
+            return int(lazy.select(pl.len()).collect().item())
+        except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
+            return None
 
     def read(
         self, key: str, selection: Selection | None, columns: Sequence[str] | None
@@ -277,6 +312,7 @@ class DayCache:
         *,
         columns: str,
         covered: Selection,
+        proof: str = "",
     ) -> None:
         """Store all rows that a file has of a selection.
 
@@ -284,6 +320,8 @@ class DayCache:
         ----------
         covered
             The selection that the rows are complete for: symbols and roots.
+        proof
+            How they were proved, if they are not of a whole file.
 
         Raises
         ------
@@ -293,12 +331,16 @@ class DayCache:
         self._forget_other_versions(key, version)
         path = self._path(key, "rows")
         coverage = json.dumps([covered.symbols, covered.roots])
-        write_rows(path, frame, metadata_of(key, version, columns, covered=coverage))
+        write_rows(path, frame, metadata_of(key, version, columns, covered=coverage, proof=proof))
         self._evict(path)
 
     def rows(self, key: str, selection: Selection | None) -> pl.DataFrame | None:
         """The stored rows, or those of a selection; None if they are missing or damaged."""
         return self._read_parquet(self._path(key, "rows"), selection, None)
+
+    def proof(self, key: str) -> str:
+        """How the stored rows were proved; empty if they are of a whole file, or there are none."""
+        return rows_metadata(self._path(key, "rows")).get("flatnb.proof", "")
 
     def covered(self, key: str, columns: str) -> Selection:
         """What the stored rows of a file are complete for."""

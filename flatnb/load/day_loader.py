@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ..download.async_downloader import AsyncS3Downloader
 from ..download.core.transfer import ObjectVersion
 from ..download.events import CacheHit, DownloadStarted, Event
 from ..download.s3_catalog import S3Catalog
-from ..download.targets import RangesTarget, SpillTarget, Target
+from ..download.targets import SpillTarget
 from ..errors import (
     AccessDeniedError,
     BucketNotFoundError,
@@ -27,39 +26,25 @@ from ..errors import (
 )
 from ..formatting import format_bytes
 from ..frames.interrupts import in_thread, retry_on_interrupt
-from ..frames.misdated import misdated_rows
-from ..frames.quote_sizes import sizes_in_shares
-from ..frames.reader import empty_day, read_day, select
-from ..frames.selection import Selection
-from ..frames.wanted_columns import WantedColumns
 from ..market.calendar import exchange_now
 from ..market.data_types import DataType
 from ..market.known_issues import is_published, why_no_file
 from ..report import DayOutcome, LoadReport, Status
 from .cache_policy import CachePolicy
-from .day_cache import CachedDay
-from .day_tickers import DayTickers
-from .hours import in_hours, time_column_of
+from .day_reader import DayReader, LoadedDay
 from .object_versions import ObjectVersions, reason_for_no_file
 from .progress import Progress
-from .proved_ranges import ProvedRangesReader, ProvedRows, RangedReads
+from .proved_ranges import ProvedRangesReader, RangedReads
 from .refusals import explain_second_refusal, unexpectedly_forbidden
 from .request import Request
 from .result import LoadResult
-from .selected_rows import SelectedRows
 
 if TYPE_CHECKING:
-    import polars as pl
-
-    from ..ranges import ByteRange, SeekIndex
+    pass
 
 DAYS_AT_ONCE = 8
 SMALL_DAYS_AT_ONCE = 64
 """Daily bars are less than 5 MB a day: the time goes into waiting for their first bytes."""
-
-
-_SMALL_BYTES = 8 * 1024 * 1024
-"""Of a file no larger than this all tickers are read where a symbol is not found."""
 
 
 def days_at_once(data_type: DataType, max_concurrent: int | None) -> int:
@@ -67,14 +52,6 @@ def days_at_once(data_type: DataType, max_concurrent: int | None) -> int:
     if max_concurrent is not None:
         return max_concurrent
     return SMALL_DAYS_AT_ONCE if data_type.kind in ("daily", "session") else DAYS_AT_ONCE
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedDay:
-    """One day's outcome, with its rows if it loaded."""
-
-    outcome: DayOutcome
-    frame: pl.DataFrame | None = None
 
 
 @dataclass
@@ -89,15 +66,14 @@ class DayLoader:
     progress: Progress
     ranged_reads: RangedReads
     max_concurrent: int | None = None
-    tickers: DayTickers = field(init=False)
+    _reader: DayReader = field(init=False)
     _slots: asyncio.Semaphore = field(init=False)
-    _columns: WantedColumns = field(init=False)
-    _notes: dict[str, None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.tickers = DayTickers(self.request)
+        self._reader = DayReader(
+            self.request, self.policy, self.catalog.bucket, self.downloader.max_decompressed_bytes
+        )
         self._slots = asyncio.Semaphore(days_at_once(self.request.data_type, self.max_concurrent))
-        self._columns = WantedColumns(self.request.data_type, self.request.columns_to_read)
 
     async def load(self) -> LoadResult:
         """Load all days, many at once.
@@ -122,8 +98,13 @@ class DayLoader:
                     for day, key in keys.items()
                 ]
         except BaseExceptionGroup as errors:
-            # What is no day's own failure, such as a wrong bucket, is the same for all days.
-            raise errors.exceptions[0] from None
+            failed = errors.exceptions[0]
+        else:
+            failed = None
+        if failed is not None:
+            # What is no day's own failure, such as a wrong bucket, is the same for all days. Raised
+            # here, as IPython shows the whole group that is an exception's context.
+            raise failed from None
         days = [task.result() for task in tasks]
         # Each at the end, when all others had their turn.
         for at in unexpectedly_forbidden([day.outcome for day in days]):
@@ -131,11 +112,11 @@ class DayLoader:
             days[at] = replace(again, outcome=explain_second_refusal(again.outcome))
         report = LoadReport(self.request.data_type.name, tuple(day.outcome for day in days))
         if not report.with_status("forbidden", "failed"):  # one of these may have the column
-            self._columns.check()
+            self._reader.columns.check()
         frames = [day.frame for day in days if day.frame is not None]
-        notes = (*self.versions.notes, *self._notes)
-        result = LoadResult(self._concatenate(frames), report, notes)
-        find_unknown = self.tickers.with_unknown_symbols
+        notes = (*self.versions.notes, *self._reader.notes)
+        result = LoadResult(self._reader.concatenate(frames), report, notes)
+        find_unknown = self._reader.tickers.with_unknown_symbols
         return await in_thread(partial(find_unknown, result, self.policy, self.catalog))
 
     async def _load_day(self, day: date, key: str, is_current: bool) -> LoadedDay:
@@ -168,7 +149,7 @@ class DayLoader:
         cached = self.versions.cached[key]
         if cached.form == "index":
             return await self._fetch_ranges(day, key, cached.version)
-        loaded = await in_thread(partial(self._read_cached, day, key, cached))
+        loaded = await in_thread(partial(self._reader.read_cached, day, key, cached))
         if loaded is None:
             # Nothing is known of a damaged entry, so the next version is not "replaced".
             del self.versions.cached[key]
@@ -185,20 +166,15 @@ class DayLoader:
 
     async def _fetch_ranges(self, day: date, key: str, version: ObjectVersion) -> LoadedDay | None:
         """Download what an indexed file lacks; None if the whole file has to be downloaded."""
-        assert self.policy is not None
-        assert self.request.selection is not None
-        if self.policy.offline:
-            return None
-        rows, selection = self._selected_rows(self.policy, key), self.request.selection
-        found = await in_thread(partial(rows.missing, selection))
-        if found is None:
+        found = await in_thread(partial(self._reader.missing_ranges, key))
+        if found is None or (self.policy is not None and self.policy.offline):
             return None
         index, parts = found
-        read = partial(self._read_ranges, rows, index, parts)
+        read = partial(self._reader.read_ranges, day, key, index, parts)
         try:
             async with self._slots:
                 self.progress.files += 1
-                frame = await self.downloader.fetch_ranges(
+                return await self.downloader.fetch_ranges(
                     self.catalog.bucket,
                     key,
                     [(part.start, part.stop) for part in parts],
@@ -207,40 +183,7 @@ class DayLoader:
                     listener=self.progress,
                 )
         except (ObjectChangedError, IntegrityError, SchemaError):
-            return None  # the whole file tells what is wrong, or has the newer version
-        outcome = DayOutcome(
-            day,
-            key,
-            "loaded",
-            self._quality_note(frame, day),
-            version.size_bytes,
-            frame.height,
-            version.etag,
-            sum(part.size_bytes for part in parts),
-            "ranges",
-        )
-        return self._loaded(outcome, frame)
-
-    def _read_ranges(
-        self,
-        rows: SelectedRows,
-        index: SeekIndex,
-        parts: Sequence[ByteRange],
-        target: RangesTarget,
-    ) -> pl.DataFrame:
-        assert self.request.selection is not None
-        data = [target.read(part.start, part.stop) for part in parts]
-        frame = rows.from_ranges(index, parts, data, self.request.selection)
-        return self._present_columns(frame)
-
-    def _selected_rows(self, policy: CachePolicy, key: str) -> SelectedRows:
-        return SelectedRows(
-            policy.cache,
-            self.request.data_type,
-            self.catalog.bucket,
-            key,
-            self.downloader.max_decompressed_bytes,
-        )
+            return None  # the whole file shows what is wrong, or is the newer version
 
     def _why_missing(self, day: date, error: ObjectNotFoundError) -> str:
         now = exchange_now()
@@ -276,42 +219,13 @@ class DayLoader:
         assert self.request.selection is not None
         proved = await reader.read(day, key, version, self.request.selection.symbols)
         if self.ranged_reads.note:
-            self._notes[self.ranged_reads.note] = None
+            self._reader.notes[self.ranged_reads.note] = None
         if proved is None:
             return None
         try:
-            frame = await in_thread(partial(self._read_proved, key, proved))
+            return await in_thread(partial(self._reader.read_proved, day, key, proved))
         except SchemaError:
             return None  # the whole file gives the line of the error
-        outcome = DayOutcome(
-            day,
-            key,
-            "loaded",
-            self._quality_note(frame, day),
-            version.size_bytes,
-            frame.height,
-            version.etag,
-            proved.downloaded_bytes,
-            proved.source,
-        )
-        return self._loaded(outcome, frame)
-
-    def _read_proved(self, key: str, proved: ProvedRows) -> pl.DataFrame:
-        selection = self.request.selection
-        assert selection is not None
-        frame = None
-        if self.policy is not None:
-            try:
-                frame = self._selected_rows(self.policy, key).from_proof(proved, selection)
-            except OSError as error:
-                self._note_cache_failure(self.policy, error)
-        if frame is None:
-            frame = read_day(
-                lambda: [proved.header, *proved.rows],
-                self.request.data_type,
-                key=key.removesuffix(".gz"),
-            )
-        return self._present_columns(frame)
 
     def _count_ranges(self, event: Event) -> None:
         # A day takes several downloads: its daily file, and one for each step of the search.
@@ -323,18 +237,24 @@ class DayLoader:
         """Read what another process has put into the cache while this one waited."""
         assert self.policy is not None
         fingerprint = self.request.data_type.fingerprint
-        cached = self.policy.cache.find(key, fingerprint, self.request.selection)
+        cached = self.policy.cache.find(
+            key,
+            fingerprint,
+            self.request.selection,
+            accept_proved=self.ranged_reads.accepts(self.request),
+        )
         if cached is None or cached.missing_bytes or cached == self.versions.cached.get(key):
             return None
         self.versions.cached[key] = cached
-        return self._read_cached(day, key, cached)
+        return self._reader.read_cached(day, key, cached)
 
     async def _fetch(self, day: date, key: str) -> LoadedDay:
+        cached = self.versions.cached.get(key)
         return await self.downloader.fetch(
             self.catalog.bucket,
             key,
             SpillTarget(self._spill_folder()),
-            partial(retry_on_interrupt(self._read), day, key),
+            partial(retry_on_interrupt(self._reader.read_download), cached, day, key),
             listener=self.progress,
         )
 
@@ -347,181 +267,6 @@ class DayLoader:
         if self.policy is None or not self.policy.cache.folder.is_dir():
             return None
         return self.policy.cache.folder
-
-    def _read_cached(self, day: date, key: str, cached: CachedDay) -> LoadedDay | None:
-        assert self.policy is not None
-        cache, selection = self.policy.cache, self.request.selection
-        note = ""
-        if cached.form == "day":
-            frame = self._columns.read(partial(cache.read, key, selection))
-            note = cache.note(key)
-        elif selection is None:
-            frame = self._convert_cached_file(day, key, cached.version)
-        else:
-            rows = self._selected_rows(self.policy, key)
-            if cached.form == "file":
-                found = rows.from_file(selection)
-                frame = None if found is None else found[0]
-            else:
-                frame = rows.stored(selection)
-        if frame is None:
-            return None
-        if cached.form != "day":
-            note = self._quality_note(frame, day)
-            frame = self._present_columns(frame)
-        outcome = DayOutcome(
-            day,
-            key,
-            "cached",
-            note,
-            cached.version.size_bytes,
-            frame.height,
-            cached.version.etag,
-            source="cache",
-        )
-        return self._loaded(outcome, frame)
-
-    def _convert_cached_file(
-        self, day: date, key: str, version: ObjectVersion
-    ) -> pl.DataFrame | None:
-        """Read a whole day of a cached compressed file, and cache it as Parquet instead."""
-        assert self.policy is not None
-        content = self.policy.cache.file(key)
-        if content is None:
-            return None
-        frame = read_day(
-            lambda: [content],
-            self.request.data_type,
-            key=key,
-            max_decompressed_bytes=self.downloader.max_decompressed_bytes,
-        )
-        self._store(self.policy, key, version, frame, self._quality_note(frame, day))
-        return frame
-
-    def _read(
-        self, day: date, key: str, target: Target, version: ObjectVersion | None
-    ) -> LoadedDay:
-        request, policy = self.request, self.policy
-        read = partial(
-            read_day,
-            target.chunks,
-            request.data_type,
-            key=key,
-            max_decompressed_bytes=self.downloader.max_decompressed_bytes,
-        )
-        if policy is None or version is None:
-            frame = self._columns.read(
-                lambda columns: read(selection=request.selection, columns=columns)
-            )
-            note = self._quality_note(frame, day)
-            if target.size <= _SMALL_BYTES:
-                self.tickers.look_at(frame, partial(read, columns=["ticker"]))
-        elif request.selection is None:
-            whole = read()
-            note = self._quality_note(whole, day)
-            self._store(policy, key, version, whole, note)
-            frame = self._present_columns(whole)
-        else:
-            frame = self._read_selected(policy, key, target, version, request.selection)
-            note = self._quality_note(frame, day)
-            frame = self._present_columns(frame)
-        size_bytes = target.size
-        target.abort()  # frees the compressed bytes, which are not needed any more
-        cached = self.versions.cached.get(key)
-        is_new = cached is None or cached.version == version
-        return self._loaded(
-            DayOutcome(
-                day,
-                key,
-                "loaded" if is_new else "replaced",
-                note,
-                size_bytes,
-                frame.height,
-                version.etag if version is not None else "",
-                size_bytes,
-                "whole file",
-            ),
-            frame,
-        )
-
-    def _read_selected(
-        self,
-        policy: CachePolicy,
-        key: str,
-        target: Target,
-        version: ObjectVersion,
-        selection: Selection,
-    ) -> pl.DataFrame:
-        """Read the selected rows, and cache them if the cache can be written."""
-        try:
-            return self._selected_rows(policy, key).from_download(target, version, selection)
-        except OSError as error:
-            self._note_cache_failure(policy, error)
-            return read_day(
-                target.chunks,
-                self.request.data_type,
-                key=key,
-                selection=selection,
-                max_decompressed_bytes=self.downloader.max_decompressed_bytes,
-            )
-
-    def _quality_note(self, frame: pl.DataFrame, day: date) -> str:
-        # Only the stock exchanges' days are known to begin and end in their time zone.
-        return misdated_rows(frame, day) if self.request.data_type.days == "calendar" else ""
-
-    def _present_columns(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Those of the wanted columns that a day has."""
-        return self._columns.read(partial(select, frame, None))
-
-    def _loaded(self, outcome: DayOutcome, frame: pl.DataFrame) -> LoadedDay:
-        data_type, hours = self.request.data_type, self.request.hours
-        if hours != "all" and not outcome.reason and data_type.days == "calendar":
-            # Such rows are in no hours of the day: they would be left out without a word.
-            note = misdated_rows(frame, outcome.date, time_column_of(data_type))
-            outcome = replace(outcome, reason=note)
-        if outcome.reason and self.request.strict:
-            raise SchemaError(outcome.reason, key=outcome.key)
-        frame = in_hours(frame, data_type, hours, outcome.date)
-        outcome = replace(outcome, rows=frame.height)
-        frame = self._columns.complete(frame)
-        if self.request.quote_sizes == "shares":
-            frame = sizes_in_shares(frame, outcome.date)
-        return LoadedDay(outcome, self._add_date_and_zone(outcome.date, frame))
-
-    def _store(
-        self, policy: CachePolicy, key: str, version: ObjectVersion, frame: pl.DataFrame, note: str
-    ) -> None:
-        try:
-            columns = self.request.data_type.fingerprint
-            policy.cache.store(key, version, frame, columns=columns, note=note)
-        except OSError as error:
-            self._note_cache_failure(policy, error)
-
-    def _note_cache_failure(self, policy: CachePolicy, error: OSError) -> None:
-        reason = error.strerror or type(error).__name__
-        self._notes[f"the cache in {policy.cache.folder} cannot be written ({reason})"] = None
-
-    def _add_date_and_zone(self, day: date, frame: pl.DataFrame) -> pl.DataFrame:
-        """Put the date first and the times into the wanted zone."""
-        import polars as pl
-        import polars.selectors as cs
-
-        dated = frame.select(pl.lit(day).alias("date"), pl.all())
-        if self.request.tz != "UTC":
-            dated = dated.with_columns(cs.datetime().dt.convert_time_zone(self.request.tz))
-        return dated
-
-    def _concatenate(self, frames: list[pl.DataFrame]) -> pl.DataFrame:
-        import polars as pl
-
-        if not frames:
-            nothing = self._columns.complete(empty_day(self.request.data_type))
-            return self._add_date_and_zone(date(1970, 1, 1), nothing)
-        # A column that the vendor added on some day is null on the days before.
-        how: Literal["vertical", "diagonal"] = (
-            "vertical" if all(f.schema == frames[0].schema for f in frames) else "diagonal"
-        )
-        return pl.concat(frames, how=how)
 
 
 def _reason_of(error: OSError) -> str:

@@ -43,11 +43,14 @@ class VersionSurvey:
         Key → version, of the files in the bucket.
     cached
         Key → what the cache has, of the files that can be used for the request.
+    sampled
+        The keys that alone were looked up in the bucket; empty: all were.
     """
 
     keys: Mapping[date, str]
     listed: Mapping[str, ObjectVersion]
     cached: Mapping[str, CachedDay]
+    sampled: tuple[str, ...] = ()
 
 
 def reason_for_no_file(data_type: DataType, day: date) -> str:
@@ -67,6 +70,8 @@ class ObjectVersions:
     ----------
     only
         Restricts the request to these days; None: all of its range.
+    accept_proved
+        Whether cached rows may be used that ranged reads proved.
     listed, cached
         Key → version, and key → what is cached, as far as it was looked up.
     notes
@@ -78,6 +83,7 @@ class ObjectVersions:
     policy: CachePolicy | None
     request: Request
     only: Collection[date] | None = None
+    accept_proved: bool = False
     listed: dict[str, ObjectVersion] = field(default_factory=dict)
     cached: dict[str, CachedDay] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -96,6 +102,36 @@ class ObjectVersions:
         if self.policy is None or not self.policy.offline:
             await self._list(keys.values())
         return VersionSurvey(keys, self.listed, self.cached)
+
+    async def sample(self, most: int) -> VersionSurvey:
+        """As `survey`, but look up only some of the files, evenly spread, each by its own key.
+
+        A listing a month of twenty years is 240 requests. Data types whose days are found by
+        listing are surveyed whole.
+
+        Parameters
+        ----------
+        most
+            How many files; a request for fewer days is surveyed whole.
+
+        Raises
+        ------
+        TransferError
+            If a file could not be looked up.
+        """
+        offline = self.policy is not None and self.policy.offline
+        if self.request.data_type.days == "listing" or offline:
+            return await self.survey()
+        keys = await self.keys()
+        names = list(keys.values())
+        if len({name.rpartition("/")[0] for name in names}) <= most:
+            return await self.survey()
+        await self._look_up_cached(names)
+        chosen = [names[(2 * n + 1) * len(names) // (2 * most)] for n in range(most)]
+        bucket, listing = self.catalog.bucket, self.downloader.list_summaries
+        for found in await asyncio.gather(*(listing(bucket, name, 1) for name in chosen)):
+            self.listed |= {item.key: ObjectVersion(item.size_bytes, item.etag) for item in found}
+        return VersionSurvey(keys, self.listed, self.cached, tuple(chosen))
 
     async def keys(self) -> dict[date, str]:
         """The days to load with their keys: by the calendar, or those that the bucket lists.
@@ -206,10 +242,15 @@ class ObjectVersions:
             return
         cache, columns = self.policy.cache, self.request.data_type.fingerprint
 
-        selection = self.request.selection
+        find = partial(
+            cache.find,
+            columns=columns,
+            selection=self.request.selection,
+            accept_proved=self.accept_proved,
+        )
 
         def look_up() -> dict[str, CachedDay]:
-            found = ((key, cache.find(key, columns, selection)) for key in keys)
+            found = ((key, find(key)) for key in keys)
             return {key: day for key, day in found if day is not None}
 
         self.cached = await in_thread(look_up)

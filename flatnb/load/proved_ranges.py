@@ -63,13 +63,16 @@ class RangedReads:
         """Whether the first days could not be proved."""
         return self.failed >= _MAX_FAILED_DAYS and not self.proved
 
+    def accepts(self, request: Request) -> bool:
+        """Whether rows that ranged reads proved earlier may be used for a request."""
+        return self.mode == "proved" and not request.strict
+
     def fits(self, request: Request) -> bool:
         """Whether a request may be answered by ranges."""
         selection = request.selection
         return (
-            self.mode == "proved"
+            self.accepts(request)
             and not self.has_given_up
-            and not request.strict
             and request.data_type.name == "stocks_minute"
             and selection is not None
             and selection.contracts is None

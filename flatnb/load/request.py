@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import re
 import zoneinfo
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, tzinfo
-from typing import Any, Literal, ParamSpec, TypeAlias, TypedDict, TypeVar, Unpack, cast
+from typing import Any, Literal, ParamSpec, TypeAlias, TypedDict, TypeVar, Unpack, cast, get_args
 
+from ..error_display import shorten
 from ..frames.contract_filter import parse_contract_filter
 from ..frames.selection import Selection, check_has_ticker, parse_symbols
 from ..frames.to_pandas import FrameKind, check_frame_kind
@@ -76,25 +78,61 @@ _DEFAULTS: LoadOptions = {
 _OPTIONS_ONLY = ("underlyings", "expiry", "strike", "option_type")
 
 
+_SHOWN_AS = {
+    "DataTypeName | str": "str",
+    "DateLike": "str | date",
+    "FrameKind": "'polars' | 'pandas'",
+    "OptionType": "'call' | 'put'",
+    "Missing": "'warn' | 'raise' | 'ignore'",
+    "Between": "tuple",
+    "Any": "polars.DataFrame | pandas.DataFrame",
+}
+
+
+class ShownAnnotation(str):
+    """An annotation as `inspect` and IPython show it: without quotes, and aliases in full."""
+
+    def __new__(cls, annotation: object) -> ShownAnnotation:
+        """Take the text of an annotation."""
+        text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+        for alias, meaning in _SHOWN_AS.items():
+            text = re.sub(rf"(?<!\w){re.escape(alias)}(?!\w)", meaning, text)
+        return super().__new__(cls, text)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 def with_load_options(function: Callable[P, T]) -> Callable[P, T]:
     """Show `LoadOptions` in the signature of a function that takes them as ``**options``."""
     signature = inspect.signature(function)
-    own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+    own = [
+        each.replace(annotation=ShownAnnotation(each.annotation))
+        for each in signature.parameters.values()
+        if each.kind is not each.VAR_KEYWORD
+    ]
     named = [
         inspect.Parameter(
             name,
             inspect.Parameter.KEYWORD_ONLY,
             default=default,
-            annotation=LoadOptions.__annotations__[name].__forward_arg__,
+            annotation=ShownAnnotation(LoadOptions.__annotations__[name].__forward_arg__),
         )
         for name, default in _DEFAULTS.items()
     ]
 
     @functools.wraps(function)
     def with_options(*args: P.args, **kwargs: P.kwargs) -> T:
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except (ValueError, TypeError) as error:
+            shorten(error)
+            raise
 
-    with_options.__signature__ = signature.replace(parameters=[*own, *named])  # type: ignore[attr-defined]
+    shown = signature.replace(
+        parameters=[*own, *named], return_annotation=ShownAnnotation(signature.return_annotation)
+    )
+    with_options.__signature__ = shown  # type: ignore[attr-defined]
     return with_options
 
 
@@ -178,7 +216,7 @@ class Request:
         strict = given["strict"]
         if not isinstance(strict, bool):
             raise ValueError(f"strict={strict!r} is neither True nor False; give one of them")
-        check_hours_of(found, given["hours"])
+        check_hours_of(found, _choice("hours", given["hours"], get_args(Hours)))
         return cls(
             data_type=found,
             start=first,
@@ -192,7 +230,7 @@ class Request:
             quote_sizes=_quote_sizes(found, given["quote_sizes"]),
             hours=given["hours"],
             adjust=given["adjust"],
-            as_of=_as_of(found, given, last, names_of("symbols", given["symbols"])),
+            as_of=_as_of(found, given, last),
             follow_renames=given["follow_renames"],
         )
 
@@ -250,26 +288,26 @@ def _refuse_options_only(data_type: DataType, given: LoadOptions) -> None:
             )
 
 
-def _as_of(
-    data_type: DataType, given: LoadOptions, last: date, symbols: tuple[str, ...] | None
-) -> date | None:
+def _as_of(data_type: DataType, given: LoadOptions, last: date) -> date | None:
     """The day of reference of ``adjust`` and ``follow_renames``, which are checked here."""
     how, follows, as_of = given["adjust"], given["follow_renames"], given["as_of"]
+    if not isinstance(follows, bool):
+        raise ValueError(f"follow_renames={follows!r} is neither True nor False; give one of them")
+    if how is not None:
+        _choice("adjust", how, ("splits", "all"))
     if how is None and not follows:
         if as_of is not None:
             raise ValueError(
                 f"as_of={as_of!r} belongs to adjust or follow_renames; pass one, or omit it"
             )
         return None
-    parameter = f"adjust={how!r}" if how is not None else f"follow_renames={follows!r}"
-    if how not in (None, "splits", "all"):
-        raise ValueError(f"{parameter} is unknown; choose 'splits' or 'all', or omit it")
     if data_type.asset_class != "stocks":
+        parameter = f"adjust={how!r}" if how is not None else "follow_renames=True"
         raise ValueError(
             f"{parameter} is for stocks alone, and {data_type.name} has none: options contracts "
             "are adjusted by the OCC, futures are chained (flatnb.research.continuous); omit it"
         )
-    if follows and symbols is None:
+    if follows and given["symbols"] is None:
         raise ValueError("follow_renames=True needs symbols: the files name no security by itself")
     if as_of is None:
         return exchange_today()

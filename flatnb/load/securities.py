@@ -65,8 +65,11 @@ class Securities:
 
     @property
     def to_load(self) -> Request:
-        """The request with all tickers that the securities had in its days."""
+        """The request with all tickers that the securities had in its days, and their column."""
         request, selection = self.request, self.request.selection
+        if request.columns is not None:
+            columns = tuple(dict.fromkeys((*request.columns, "ticker")))
+            request = replace(request, columns=columns)
         if selection is None or not self.tenures:
             return request
         had = {

@@ -159,14 +159,14 @@ class SelectedRows:
         covered = self.cache.covered(self.key, fingerprint)
         stored = self.cache.rows(self.key, None)
         is_same = self.cache.rows_version(self.key, fingerprint) == proved.version
-        if stored is not None and is_same and _OFFSET not in stored.columns:
+        proof = proved.source
+        if stored is not None and is_same and self.cache.proof(self.key) == proof:
             others = stored.filter(~pl.col("ticker").is_in(selection.symbols))
             both = pl.concat([others, frame], how="diagonal_relaxed")
-            self._store(
-                proved.version, both.sort("ticker", maintain_order=True), covered.union(selection)
-            )
+            both = both.sort("ticker", maintain_order=True)
+            self._store(proved.version, both, covered.union(selection), proof)
         else:
-            self._store(proved.version, frame, selection)
+            self._store(proved.version, frame, selection, proof)
         return frame
 
     def stored(self, selection: Selection) -> pl.DataFrame | None:
@@ -198,10 +198,13 @@ class SelectedRows:
         # A key that ends in .gz would have to be gzip.
         return read_day(lambda: [header, *texts], self.data_type, key=self.key.removesuffix(".gz"))
 
-    def _store(self, version: ObjectVersion, frame: pl.DataFrame, covered: Selection) -> None:
+    def _store(
+        self, version: ObjectVersion, frame: pl.DataFrame, covered: Selection, proof: str = ""
+    ) -> None:
         if covered.contracts is None:
+            fingerprint = self.data_type.fingerprint
             self.cache.store_rows(
-                self.key, version, frame, columns=self.data_type.fingerprint, covered=covered
+                self.key, version, frame, columns=fingerprint, covered=covered, proof=proof
             )
 
     def _index(self, target: Target, version: ObjectVersion) -> SeekIndex:

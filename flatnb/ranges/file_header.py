@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .gzip_stream import GzipStream
+from .gzip_members import GzipStream
 from .inflate import InflateError
 
 HEADER_BYTES = 16_384

@@ -14,7 +14,7 @@ from isal import isal_zlib
 from numpy.typing import NDArray
 
 from ..errors import FlatnbError
-from .gzip_stream import GzipStream
+from .gzip_members import GzipStream
 from .inflate import InflateError, Inflater
 from .object_version import ObjectVersion
 from .packing import Reader, Writer

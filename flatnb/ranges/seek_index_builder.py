@@ -8,7 +8,7 @@ import numpy as np
 from isal import isal_zlib
 
 from .block_starts import PROBE_BYTES, block_starts
-from .gzip_stream import MAGIC, GzipStream
+from .gzip_members import MAGIC, GzipStream
 from .inflate import HISTORY_BYTES, InflateError, Inflater
 from .object_version import ObjectVersion
 from .seek_index import Points, Sections, SeekIndex

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .gzip_stream import GzipStream
+from .gzip_members import GzipStream
 from .inflate import HISTORY_BYTES, InflateError, Inflater
 
 Places = NDArray[np.int64]

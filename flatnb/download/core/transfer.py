@@ -115,7 +115,8 @@ def download(
             reason = str(getattr(error, "reason", type(error).__name__))
         else:
             reason = "cancelled"
-        context.emit(DownloadFailed(bucket, key, reason, context.clock() - started))
+        is_missing = isinstance(error, ObjectNotFoundError)
+        context.emit(DownloadFailed(bucket, key, reason, context.clock() - started, is_missing))
         raise
     elapsed_s = context.clock() - started
     context.emit(DownloadFinished(bucket, key, transfer.received_bytes, elapsed_s))
