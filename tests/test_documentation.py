@@ -17,8 +17,10 @@ from types import FrameType
 
 import pytest
 
-import flatnb
+import flatnb.demo.server
+import flatnb.errors
 from flatnb import DATA_TYPES, FlatSession
+from flatnb.demo import DemoServer
 from flatnb.frames.selection import Selection
 from flatnb.load.request import Request
 
@@ -71,12 +73,31 @@ def code_of(path: Path) -> str:
 WITH_CODE = [path for path in [*PAGES, ROOT / "README.md"] if code_of(path)]
 
 
+class SharedServer:
+    """The demo server of all tests, for sessions that stop theirs when they are closed."""
+
+    def __init__(self, server: DemoServer) -> None:
+        self._server = server
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._server, name)
+
+    def start(self) -> SharedServer:
+        """It runs already."""
+        return self
+
+    def stop(self) -> None:
+        """Others use it."""
+
+
 @pytest.mark.parametrize("path", WITH_CODE, ids=lambda path: str(path.relative_to(ROOT)))
-def test_code_blocks_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_blocks_run(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, demo_server: DemoServer
+) -> None:
     """One after the other, in a namespace for each page, on the synthetic market."""
     monkeypatch.chdir(tmp_path)
-    # A name of its own: what is pickled is found in its module by name.
-    namespace: dict[str, object] = {"__name__": "__page__"}
+    monkeypatch.setattr(flatnb.demo.server, "DemoServer", lambda: SharedServer(demo_server))
+    namespace: dict[str, object] = {"__name__": "page"}
     try:
         exec(compile(code_of(path), str(path), "exec"), namespace)
     finally:
@@ -154,7 +175,7 @@ def test_every_public_name_is_in_the_reference(package: str) -> None:
 def test_every_exception_is_in_the_reference() -> None:
     """Those that are not exported too: users catch and read them."""
     text = reference()
-    for name, each in inspect.getmembers(flatnb.errors, inspect.isclass):  # type: ignore[attr-defined]
+    for name, each in inspect.getmembers(flatnb.errors, inspect.isclass):
         if each.__module__ == "flatnb.errors" and issubclass(each, (Exception, Warning)):
             assert re.search(rf"^::: flatnb\.(\w+\.)?{name}$", text, re.MULTILINE), name
 
@@ -219,34 +240,34 @@ def way_of_symbols() -> list[str]:
     return re.findall(r"^\d+\. `([\w/.]+)`", part, re.MULTILINE)
 
 
+def carries_symbols(value: object) -> bool:
+    """Whether an argument is the symbols that a user gave, or what became of them."""
+    if isinstance(value, (Selection, Request)):
+        return True
+    if type(value) is dict:
+        return carries_symbols(value.get("symbols"))
+    if isinstance(value, (list, tuple)) and len(value) == 1:
+        return isinstance(value[0], str) and value[0] == "AAPL"
+    return False
+
+
 def test_the_way_of_symbols_is_as_described(tmp_path: Path) -> None:
     """At most ten files, none twice, in the order in which a load enters them."""
     entered: dict[str, None] = {}
 
     def follow(frame: FrameType, event: str, _: object) -> None:
-        code = frame.f_code
-        # The decorator that writes out the signature hands the arguments on.
-        if event != "call" or code.co_name == "with_options":
+        path = Path(frame.f_code.co_filename)
+        # The decorator that writes out the signature hands the arguments on; the demo is no part.
+        if event != "call" or frame.f_code.co_name == "with_options" or "demo" in path.parts:
             return
-        path = Path(code.co_filename)
-        if not path.is_relative_to(PACKAGE):
-            return
-        values = [frame.f_locals[name] for name in code.co_varnames if name in frame.f_locals]
-        options = [value.get("symbols") for value in values if isinstance(value, dict)]
-        if any(
-            isinstance(value, (Selection, Request)) or value == ["AAPL"] or value == ("AAPL",)
-            for value in [
-                *(v for v in values if type(v) in (list, tuple, Selection, Request)),
-                *options,
-            ]
-        ):
+        if path.is_relative_to(PACKAGE) and any(map(carries_symbols, frame.f_locals.values())):
             entered.setdefault(path.relative_to(PACKAGE).as_posix())
 
     with FlatSession.demo(cache=tmp_path) as session:
         threading.setprofile(follow)
         sys.setprofile(follow)
         try:
-            session.load("stocks_minute", "2024-01-02", "2024-01-02", symbols=["AAPL"])
+            session.load("stocks_daily", "2024-01-02", "2024-01-02", symbols=["AAPL"])
         finally:
             sys.setprofile(None)
             threading.setprofile(None)
