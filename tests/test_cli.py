@@ -136,4 +136,4 @@ def test_plan(capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--underlyings", "SPY", "--demo"]
     assert main(["plan", "options_daily", "2024-01-02", "2024-01-02", *options]) == 0
     assert main(["plan", "stocks_daily", "2024-01-02", "2024-01-05", *options]) == 2
-    assert "holds none" in capsys.readouterr().err
+    assert "has none" in capsys.readouterr().err
