@@ -1,15 +1,17 @@
-"""The ``flatnb`` command: ``demo``, ``load``, ``plan`` and ``doctor``."""
+"""The ``flatnb`` command: ``demo``, ``load``, ``plan``, ``update``, ``lake`` and ``doctor``."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import secrets
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from .download.targets import local_path
 from .errors import FlatnbError, ObjectNotFoundError, TransferError
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from .session import FlatSession
+    from .updater import UpdatedDay
 
 NOTEBOOK_HINT = """\
 To continue in a notebook, from a clone of flatnb:
@@ -31,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status.
 
     0 for success, 1 for data that could not be loaded, 2 for invalid arguments, 130 for an
-    interrupt (128 + SIGINT, as shells report it).
+    interrupt (128 + SIGINT, as shells report it); of ``update``, 3 for late days, 4 for failures.
     """
     arguments = _parser().parse_args(argv)
     try:
@@ -79,8 +82,40 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument("--no-cache", action="store_true", help="plan as if nothing were cached")
     _add_connection(plan)
 
+    update = commands.add_parser(
+        "update",
+        help="bring the newest published days into the cache or a lake, for cron",
+        epilog="exit status: 0 new days or nothing to do, 3 days are late, 4 something failed",
+    )
+    update.set_defaults(command=_update)
+    update.add_argument(
+        "data_types", nargs="+", metavar="DATA_TYPE", help="for example stocks_daily"
+    )
+    update.add_argument("--lake", metavar="PATH", help="a folder or s3://…; default: the cache")
+    update.add_argument("--since", metavar="DAY", help="the first day to look for, YYYY-MM-DD")
+    update.add_argument("--json", action="store_true", help="print all days as one JSON object")
+    update.add_argument(
+        "--log", type=Path, metavar="FILE", help="append a line for each new, late or failed day"
+    )
+    _add_lake_options(update)
+    _add_connection(update)
+
+    lake = commands.add_parser("lake", help="convert a history to Parquet, day by day")
+    lake.set_defaults(command=_lake)
+    _add_selection(lake)
+    lake.add_argument("path", help="a folder, or s3://bucket/folder")
+    lake.add_argument("--no-progress", action="store_true", help="show no progress bar")
+    _add_lake_options(lake)
+    _add_connection(lake)
+
     doctor = commands.add_parser("doctor", help="check the credentials, listing and reading")
     doctor.set_defaults(command=_doctor)
+    doctor.add_argument(
+        "--ranges",
+        metavar="DAY",
+        help="also read 200 tickers of this day's stock minutes by ranges, compare them with the "
+        "whole file, and print a report without a row of it",
+    )
     _add_connection(doctor)
     return parser
 
@@ -93,6 +128,30 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--symbols", nargs="+", metavar="TICKER", help="only these tickers")
     parser.add_argument("--underlyings", nargs="+", metavar="ROOT", help="only these OCC roots")
     parser.add_argument("--columns", nargs="+", metavar="NAME", help="only these columns")
+
+
+def _add_lake_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--bars", metavar="LENGTH", help="keep bars of 10s, 5m, 1h … of a lake's minutes or trades"
+    )
+    parser.add_argument(
+        "--bar-hours",
+        choices=("regular", "extended", "all"),
+        help="the hours of these bars (default: regular where a market has hours)",
+    )
+
+
+def _transform(arguments: argparse.Namespace) -> Callable[[pl.DataFrame], pl.DataFrame] | None:
+    if arguments.bars is None:
+        if arguments.bar_hours is not None:
+            raise ValueError("--bar-hours belongs to --bars; pass a length, or omit it")
+        return None
+    from .research.bar_making import bars, check_length
+
+    check_length(arguments.bars)
+    if arguments.bar_hours is None:
+        return partial(bars, every=arguments.bars)
+    return partial(bars, every=arguments.bars, hours=arguments.bar_hours)
 
 
 class _Selection(TypedDict):
@@ -193,6 +252,72 @@ def _plan(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _lake(arguments: argparse.Namespace) -> int:
+    with _open_session(arguments) as session:
+        lake = session.to_lake(
+            arguments.data_type,
+            arguments.start,
+            arguments.end,
+            arguments.path,
+            **_given(_selection(arguments)),
+            transform=_transform(arguments),
+            progress=False if arguments.no_progress else None,
+        )
+        print(lake.report, file=sys.stderr)
+    print(lake)
+    return 0
+
+
+def _given(selection: _Selection) -> _Selection:
+    return cast("_Selection", {name: value for name, value in selection.items() if value})
+
+
+def _update(arguments: argparse.Namespace) -> int:
+    transform = _transform(arguments)
+    arguments.no_cache = arguments.lake is not None
+    try:
+        with _open_session(arguments) as session:
+            update = session.update(
+                arguments.data_types,
+                lake=arguments.lake,
+                since=arguments.since,
+                transform=transform,
+                on_day=None if arguments.json else _print_day,
+            )
+    except (FlatnbError, ImportError, OSError, RuntimeError) as error:
+        if arguments.log is not None:
+            _append(arguments.log, [f"failed: {error}"])
+        print(f"flatnb: {error}", file=sys.stderr)
+        return UPDATE_FAILED
+    if arguments.json:
+        print(json.dumps(update.as_dict()))
+    else:
+        for name, reason in update.errors.items():
+            print(f"{name} failed: {reason}", file=sys.stderr)
+        if update.status == "nothing":
+            print("nothing new")
+    if arguments.log is not None:
+        _append(arguments.log, update.lines() or ["nothing new"])
+    return update.exit_code
+
+
+UPDATE_FAILED = 4
+
+
+def _print_day(day: UpdatedDay) -> None:
+    if day.status not in ("here", "missing"):
+        print(day.line(), flush=True)
+
+
+def _append(log: Path, lines: Sequence[str]) -> None:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    # One write, so that the lines of two processes are not mixed (POSIX: O_APPEND).
+    text = "".join(f"{now} {' '.join(line.split())}\n" for line in lines)
+    with log.open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
 def _write(frame: pl.DataFrame, out: Path) -> None:
     """Write the file completely or not at all."""
     # In the same folder: a rename is atomic only within a file system (POSIX rename).
@@ -210,7 +335,12 @@ def _write(frame: pl.DataFrame, out: Path) -> None:
 def _doctor(arguments: argparse.Namespace) -> int:
     with _open_session(arguments) as session:
         print(f"ok      credentials: from {session.credentials_source}")
-        return asyncio.run(_run_checks(session))
+        status = asyncio.run(_run_checks(session))
+        if status or arguments.ranges is None:
+            return status
+        check = session.check_ranges(arguments.ranges)
+        print(check)
+        return int(check.wrong > 0)
 
 
 async def _run_checks(session: FlatSession) -> int:

@@ -15,9 +15,11 @@ from .download.s3_catalog import S3Catalog
 from .download.statistics import Statistics
 from .jobs.runner import JobObserver, JobRunner
 from .load.cache_policy import CachePolicy, Revalidate
-from .load.day_cache import cache_folder
+from .load.day_cache import cache_folder, cache_root
 from .load.day_loader import SMALL_DAYS_AT_ONCE
 from .load.journal import Journal
+from .load.proved_ranges import RangedReads, Ranges
+from .load.reference_data import ReferenceData
 from .market.data_types import (
     LIVE_BUCKET,
     LIVE_ENDPOINT_URL,
@@ -26,6 +28,7 @@ from .market.data_types import (
     register,
     registered_types,
 )
+from .reference.service import URL, ReferenceService
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,10 @@ class Context:
         The cache and when it is trusted; None: no cache.
     runner
         Runs all work of the session, and refuses it after `close`.
+    ranged_reads
+        Whether minutes are read by ranges, and how that went.
+    reference
+        Splits, dividends and changes of tickers.
     journal
         What the session's loads used and found out.
     """
@@ -54,6 +61,8 @@ class Context:
     catalog: S3Catalog
     cache_policy: CachePolicy | None
     runner: JobRunner
+    ranged_reads: RangedReads
+    reference: ReferenceData
     journal: Journal = field(default_factory=Journal)
     _finalizers: list[weakref.finalize] = field(default_factory=list, repr=False)  # type: ignore[type-arg]
 
@@ -87,8 +96,12 @@ class ContextSpec:
         As `FlatSession` takes them.
     cache
         The folder of all caches; None: no cache.
-    revalidate, offline, max_decompressed_bytes
+    revalidate, offline, max_cache_bytes, ranges, max_decompressed_bytes
         As `FlatSession` takes them.
+    actions, ticker_events
+        Files of splits and dividends, and of changes of tickers; None: the reference service's.
+    reference_url
+        The address of that service; its key is looked for where it is asked.
     """
 
     endpoint_url: str = LIVE_ENDPOINT_URL
@@ -101,7 +114,12 @@ class ContextSpec:
     cache: Path | None = None
     revalidate: Revalidate = "recent"
     offline: bool = False
+    max_cache_bytes: int | None = None
+    ranges: Ranges = "never"
     max_decompressed_bytes: int | None = None
+    actions: Path | None = None
+    ticker_events: Path | None = None
+    reference_url: str = URL
 
     def open(
         self,
@@ -110,6 +128,7 @@ class ContextSpec:
         listener: Listener | None = None,
         statistics: Statistics | None = None,
         observer: JobObserver = lambda job, show: None,
+        reference: ReferenceData | None = None,
     ) -> Context:
         """Make a context.
 
@@ -123,6 +142,8 @@ class ContextSpec:
             Counts the downloads.
         observer
             Called with each job that may be displayed.
+        reference
+            The reference data; None: those of the settings.
 
         Raises
         ------
@@ -145,9 +166,20 @@ class ContextSpec:
             credentials.source,
             downloader,
             S3Catalog(self.bucket, self.options_root),
-            CachePolicy.at(self._cache_folder(), self.revalidate, self.offline),
+            CachePolicy.at(
+                self._cache_folder(), self.revalidate, self.offline, self.max_cache_bytes
+            ),
             JobRunner(observer),
+            RangedReads(self.ranges),
+            reference or ReferenceData(self.reference_service(), self.actions, self.ticker_events),
         )
+
+    def reference_service(self) -> ReferenceService:
+        """The service of reference data, which looks for its key when it is first asked."""
+        # Small, and asked for once a day: kept without a cache of days too.
+        root = self.cache or cache_root(True)
+        folder = None if root is None else root / "reference"
+        return ReferenceService(url=self.reference_url, folder=folder, offline=self.offline)
 
     def _cache_folder(self) -> Path | None:
         if self.cache is None:

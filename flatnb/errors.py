@@ -18,6 +18,8 @@
     │   ├── IntegrityError               the bytes are not those of the object  (ValueError)
     │   └── UnexpectedResponseError      anything else                          (OSError)
     ├── SchemaError                      the CSV does not match its data type   (ValueError)
+    ├── ReferenceServiceError            the reference service failed           (ConnectionError)
+    ├── TransformError                   a transform of to_lake() failed on a day
     ├── LoadCancelledError               a job was cancelled
     └── LoadError                        some days could not be loaded          (LookupError)
         └── MissingDaysError             … as they have no file
@@ -29,6 +31,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, TypedDict, Unpack
 
+from .error_display import short_traceback
 from .market.data_types import DOCUMENTED_OPTIONS_ROOT, LIVE_BUCKET, LIVE_OPTIONS_ROOT
 
 if TYPE_CHECKING:
@@ -43,6 +46,10 @@ class FlatnbError(Exception):
 
     An invalid argument raises the builtin ``ValueError``.
     """
+
+    def _render_traceback_(self) -> list[str]:
+        """The lines that IPython shows in place of the traceback."""
+        return short_traceback(self, str(self))
 
     def __reduce__(self) -> tuple[object, ...]:
         # BaseException.__reduce__ calls cls(*args), which lacks the keyword-only arguments.
@@ -106,7 +113,11 @@ class TransferError(FlatnbError):
         self.request_id = request_id
         count = f"{attempts} attempt{'s' if attempts != 1 else ''}"
         request = f", request id {request_id}" if request_id else ""
-        super().__init__(f"s3://{bucket}/{key}: {reason} ({count}{request}). {self.remedy}")
+        self._what = f"s3://{bucket}/{key}: {reason} ({count}{request})."
+        super().__init__(f"{self._what} {self.remedy}")
+
+    def _render_traceback_(self) -> list[str]:
+        return short_traceback(self, self._what, str(self).removeprefix(self._what).strip())
 
 
 class ObjectNotFoundError(TransferError, FileNotFoundError):
@@ -218,6 +229,27 @@ class SchemaError(FlatnbError, ValueError):
         super().__init__(f"{key}: {self.reason}")
 
 
+class ReferenceServiceError(FlatnbError, ConnectionError):
+    """The reference service did not answer, or not as it is documented to."""
+
+
+class TransformError(FlatnbError):
+    """The ``transform`` of `FlatSession.to_lake` raised an exception, or gave no such frame.
+
+    Attributes
+    ----------
+    key : str
+        The file whose rows it was given.
+    reason : str
+        What happened, in one line.
+    """
+
+    def __init__(self, reason: str, *, key: str) -> None:
+        self.reason = reason
+        self.key = key
+        super().__init__(f"{key}: {reason}")
+
+
 class LoadError(FlatnbError, LookupError):
     """Some days could not be loaded.
 
@@ -239,6 +271,11 @@ class LoadError(FlatnbError, LookupError):
         self.report = report
         self.frame = frame
         super().__init__(message)
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython keeps the exception of a cell as sys.last_value, as Python's own prompt does.
+        remedy = "After an uncaught error: import sys; sys.last_value.frame, .report"
+        return short_traceback(self, str(self), remedy)
 
 
 class LoadCancelledError(FlatnbError):

@@ -15,6 +15,9 @@ from html import escape as _escape
 from importlib.resources import files
 from itertools import groupby
 
+from .stylesheet import scoped
+
+_NAMES = re.compile(r"<[a-z]+[\s>]|flatnb-[\w-]+")
 _ADDRESS = re.compile(r"https://[\w./-]*\w")
 # A link in a notebook opens a new tab, as leaving the page would end the kernel's connection;
 # noopener keeps that page from controlling the notebook (HTML standard).
@@ -36,11 +39,14 @@ def style() -> str:
 
 
 def page(body: str) -> str:
-    """A whole output: HTML with its style sheet.
+    """A whole output: HTML with the rules of the style sheet that it uses.
 
-    Each output includes it, as a saved notebook keeps outputs alone.
+    Each output includes them, as any other one may be cleared or saved without it.
     """
-    return f'<style>{style()}</style><div class="flatnb">{body}</div>'
+    # Classes and elements decide which rules are used; texts would only fill the cache.
+    names = " ".join(sorted(set(_NAMES.findall(body))))
+    scope, css = scoped(style(), f'{names} <div class="flatnb">')
+    return f'<style>{css}</style><div class="flatnb {scope}">{body}</div>'
 
 
 def head(title: str, note: str = "") -> str:
@@ -49,6 +55,11 @@ def head(title: str, note: str = "") -> str:
         f'<div class="flatnb-head"><b>{escape(title)}</b>'
         f'<span class="flatnb-dim">{escape(note)}</span></div>'
     )
+
+
+def good(text: str) -> str:
+    """A whole output: one line that says that all is well."""
+    return page(f'<div class="flatnb-good">✓ {escape(text)}</div>')
 
 
 def rows_html(rows: Iterable[Sequence[object]], columns: Sequence[str]) -> str:

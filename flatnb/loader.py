@@ -10,6 +10,7 @@ from typing import Any, Unpack
 
 from .context import Context
 from .errors import TransferError
+from .frames.interrupts import in_thread
 from .frames.to_pandas import FrameKind
 from .jobs.job import Job
 from .load.day_loader import DayLoader
@@ -18,6 +19,7 @@ from .load.object_versions import ObjectVersions
 from .load.progress import Progress
 from .load.request import LoadOptions, Request
 from .load.result import LoadResult, finish
+from .load.securities import Securities
 from .market.calendar import DateLike, exchange_today
 from .market.data_types import DataType
 from .report import LoadReport
@@ -58,7 +60,7 @@ class Loader:
         progress = Progress()
         return self.context.runner.start(
             self.load(request, progress),
-            f"{data_type} {start} … {end}",
+            ", ".join(filter(None, [f"{data_type} {start} … {end}", request.adjusted])),
             finish=partial(finish, request),
             progress=progress,
             show=show,
@@ -78,8 +80,25 @@ class Loader:
         ------
         TransferError
             If a listing that is needed to find the days could not be loaded.
+        CredentialsError, ReferenceServiceError
+            If splits or changes of tickers are needed and could not be had.
+        ValueError
+            If a split or dividend cannot be applied.
         """
+        result = await self.read(request, progress, only)
+        self.context.journal.record(request.data_type, result.report)
+        return result
+
+    async def read(
+        self, request: Request, progress: Progress, only: Collection[date] | None = None
+    ) -> LoadResult:
+        """As `load`, but without a record in the journal: for what is no load of the user's."""
         context = self.context
+        securities = None
+        if request.as_of is not None:
+            look_up = partial(Securities.of, request, context.reference)
+            securities = await in_thread(look_up)
+            request = securities.to_load
         loader = DayLoader(
             context.downloader,
             context.catalog,
@@ -87,20 +106,26 @@ class Loader:
             request,
             self.versions(request, only),
             progress,
+            context.ranged_reads,
             context.spec.max_concurrent,
         )
         result = await loader.load()
+        result = await in_thread(partial(_finished, request, result, securities))
         if result.report.with_status("forbidden"):
             report = await self._explain_forbidden(request.data_type, result.report)
             result = replace(result, report=report)
-        context.journal.record(request.data_type, result.report)
         return result
 
     def versions(self, request: Request, only: Collection[date] | None = None) -> ObjectVersions:
         """The files of a request, in the bucket and in the cache."""
         context = self.context
         return ObjectVersions(
-            context.downloader, context.catalog, context.cache_policy, request, only
+            context.downloader,
+            context.catalog,
+            context.cache_policy,
+            request,
+            only,
+            context.ranged_reads.accepts(request),
         )
 
     async def _explain_forbidden(self, data_type: DataType, report: LoadReport) -> LoadReport:
@@ -114,11 +139,31 @@ class Loader:
                 return report  # the days' own reasons say enough
             entitlements[data_type.name] = found
         entitlement = entitlements[data_type.name]
-        hint = f"{data_type.name}: these keys can read {entitlement.summary}"
+        first_day = entitlement.first_day
+        hint = (
+            f"your plan begins {first_day} ({data_type.name})"
+            if first_day
+            else f"your plan has no {data_type.name}"
+        )
         days = tuple(
-            replace(day, reason=f"{day.reason} {hint}.")
+            # The error's own remedy, to check what the plan includes, is done by this.
+            replace(day, reason=f"{day.reason.partition(' – ')[0]}: {hint}")
             if day.status == "forbidden" and entitlement.explains(day.date)
             else day
             for day in report
         )
         return replace(report, days=days)
+
+
+def _finished(request: Request, result: LoadResult, securities: Securities | None) -> LoadResult:
+    """The result with its securities' rows, and without columns that only choosing them took."""
+    frame, unknown = result.frame, result.unknown_symbols
+    if securities is not None:
+        frame = securities.apply(frame)
+        selection = securities.request.selection
+        if securities.tenures and selection is not None:
+            # The rows of a security may have other tickers than the symbol that was asked for.
+            unknown = tuple(selection.not_in(set(frame["symbol"])))
+    frame = frame.select(request.wanted_columns(frame.columns))
+    report = replace(result.report, adjusted=request.adjusted)
+    return replace(result, frame=frame, report=report, unknown_symbols=unknown)

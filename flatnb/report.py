@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Literal
 
 from . import html
-from .formatting import format_bytes
+from .formatting import format_bytes, format_days
 
 Status = Literal["loaded", "cached", "replaced", "missing", "forbidden", "failed"]
 STATUSES: tuple[Status, ...] = (
@@ -47,6 +47,12 @@ class DayOutcome:
         Rows in the frame, after the selection of symbols.
     etag
         The version of the file; empty if the day is not in the frame or the service sends none.
+    downloaded_bytes
+        Bytes of the file that were downloaded for it; 0 if it was cached.
+    source
+        Where the rows are from: ``"whole file"``, ``"cache"``, ``"ranges"`` (verified by an
+        index), ``"ranges, proved by the daily bar"``, or ``"ranges, regular hours proved by the
+        daily bar"``, where that bar covers only the regular hours.
     """
 
     date: date
@@ -56,14 +62,23 @@ class DayOutcome:
     size_bytes: int = 0
     rows: int = 0
     etag: str = ""
+    downloaded_bytes: int = 0
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """The outcome of every day of a load, in the order of the days."""
+    """The outcome of every day of a load, in the order of the days.
+
+    Attributes
+    ----------
+    adjusted
+        How prices and sizes were adjusted; empty if they are as in the files.
+    """
 
     data_type: str
     days: tuple[DayOutcome, ...]
+    adjusted: str = ""
 
     def __iter__(self) -> Iterator[DayOutcome]:
         return iter(self.days)
@@ -78,14 +93,17 @@ class LoadReport:
     def __repr__(self) -> str:
         counts = Counter(day.status for day in self.days)
         states = ", ".join(f"{count} {status}" for status, count in counts.items()) or "no days"
-        lines = [f"{self.data_type}: {states}; {self._size}"]
+        adjusted = f"; {self.adjusted}" if self.adjusted else ""
+        lines = [f"{self.data_type}: {states}; {self._size}{adjusted}"]
         lines += list_days([day for day in self.days if day.reason])
         return "\n".join(lines)
 
     @property
     def _size(self) -> str:
-        size = format_bytes(sum(day.size_bytes for day in self.days))
-        return f"{size}, {sum(day.rows for day in self.days):,} rows"
+        size_bytes = sum(day.size_bytes for day in self.days)
+        moved_bytes = sum(day.downloaded_bytes for day in self.days)
+        moved = f"{format_bytes(moved_bytes)} of {format_bytes(size_bytes)} downloaded"
+        return f"{moved}, {sum(day.rows for day in self.days):,} rows"
 
     def _repr_html_(self) -> str:
         groups = groupby(self.days, key=lambda day: (day.status, day.reason))
@@ -94,9 +112,10 @@ class LoadReport:
             for status_and_reason, days in groups
             if status_and_reason[1]
         ]
+        facts = (f"{len(self)} days", self._size, self.adjusted)
         more = f"… and {len(rows) - MOST_DAYS} more" if len(rows) > MOST_DAYS else ""
         return html.page(
-            html.head(self.data_type, f"{len(self)} days · {self._size}")
+            html.head(self.data_type, " · ".join(filter(None, facts)))
             + html.heat_map({day.date: day.status for day in self.days}, STATUSES)
             + (html.rows_html(rows[:MOST_DAYS], ("day", "status", "reason")) if rows else "")
             + more
@@ -113,8 +132,20 @@ def span_of(days: Sequence[date]) -> str:
 
 
 def list_days(days: Sequence[DayOutcome], most: int = MOST_DAYS) -> list[str]:
-    """One line a day, for messages; what is past ``most`` is counted."""
-    lines = [f"  {day.date} {day.status}: {day.reason}" for day in days[:most]]
-    if len(days) > most:
-        lines.append(f"  … and {len(days) - most} more")
+    """For messages: one line for neighbouring days of the same status and reason.
+
+    Lines past ``most`` are counted.
+    """
+    groups = [list(group) for _, group in groupby(days, lambda day: (day.status, day.reason))]
+    lines = [f"  {_group_text(group)}" for group in groups[:most]]
+    if len(groups) > most:
+        lines.append(f"  … and {sum(map(len, groups[most:]))} more")
     return lines
+
+
+def _group_text(days: Sequence[DayOutcome]) -> str:
+    first, last = days[0], days[-1]
+    if len(days) == 1:
+        return f"{first.date} {first.status}: {first.reason}"
+    span = format_days(first.date, last.date)
+    return f"{len(days)} days {first.status}, {span}: {first.reason}"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
 from .context import ContextSpec
@@ -14,25 +16,35 @@ from .download.statistics import Statistics
 from .explore.inspector import Inspector
 from .explore.option_chain import OptionChains
 from .explore.planner import Planner
+from .explore.range_check import DEFAULT_TICKERS, RangeCheck, RangeChecker
+from .explore.ticker_directory import TickerDirectory
 from .frames.to_pandas import FrameKind
 from .html import facts, head, page
 from .jobs.job import Job
+from .lake.transform import Transform
 from .lake.writer import LakeWriter
 from .lazy.scanner import Scanner
 from .load.cache_policy import Revalidate
 from .load.day_cache import DayCache, cache_root
+from .load.proved_ranges import Ranges
+from .load.reference_data import ReferenceData, Table
 from .load.request import Between, LoadOptions, with_load_options
 from .loader import Loader
-from .market.calendar import DateLike
+from .market.calendar import DateLike, as_date
 from .market.data_types import (
     LIVE_BUCKET,
     LIVE_ENDPOINT_URL,
     LIVE_OPTIONS_ROOT,
+    DataTypeName,
     register_data_type,
 )
 from .market.option_symbols import OptionType
+from .notebook.completion import offer_data_types
+from .notebook.opening import open_chart, open_explorer
 from .notebook.panel import Panel
+from .reference.service import URL, ReferenceService
 from .report import LoadReport
+from .updater import Update, UpdatedDay, Updater
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,6 +59,8 @@ if TYPE_CHECKING:
     from .explore.plan import Plan
     from .lake.lake import Lake
     from .load.entitlements import Entitlements
+    from .notebook.chart import Chart
+    from .notebook.explorer import Explorer
     from .notebook.picker import Picker
 
 
@@ -67,14 +81,33 @@ class FlatSession:
         As `AsyncS3Downloader` takes them. ``max_concurrent`` is how many days are downloaded or
         read at once; None: 8, or 64 of daily bars, whose files are small.
     cache
-        Where to cache each day that was loaded, as Parquet: True for ``FLATNB_CACHE`` or the
-        user's cache folder, a path, or False for no cache.
+        Where to cache what was loaded: True for ``FLATNB_CACHE`` or the user's cache folder, a
+        path, or False for no cache. A load of all symbols stores the day as Parquet. A load of
+        some symbols stores their rows, and with them the compressed file (up to 32 MiB) or an
+        index of it, by which other symbols are read later without the whole file.
     revalidate
         Which cached days to compare with the bucket, one listing a month: ``"recent"``, those of
         the last four weeks; ``"always"``; or ``"never"``. A file that the vendor has replaced is
         downloaded again, and the report says so.
     offline
         Use the cache alone.
+    max_cache_bytes
+        When the cache grows larger, what was not used for the longest time is removed; None: no
+        limit.
+    ranges
+        ``"proved"``: load stock minutes of up to 30 symbols by byte ranges, proved to be complete
+        by the bars of the same day's daily file; days that cannot be proved are loaded whole. It
+        has been proved on synthetic files only: check it with ``flatnb doctor --ranges DAY``.
+        ``"never"``: load whole files.
+    actions
+        Splits and dividends for ``load(adjust=…)``: a frame, or the path of a CSV or Parquet file,
+        as `flatnb.research.read_actions` takes it. None: the vendor's reference service, which is
+        asked with the REST API key (extra ``reference``).
+    ticker_events
+        Changes of tickers for ``load(follow_renames=True)``, likewise: ``date``, ``from``, ``to``.
+    reference
+        The service to ask; None: `flatnb.reference.ReferenceService` with the key of
+        ``MASSIVE_API_KEY`` or ``POLYGON_API_KEY``. Its answers are kept in the cache's folder.
 
     Raises
     ------
@@ -105,7 +138,12 @@ class FlatSession:
         cache: bool | str | os.PathLike[str] = True,
         revalidate: Revalidate = "recent",
         offline: bool = False,
+        max_cache_bytes: int | None = None,
+        ranges: Ranges = "never",
         max_decompressed_bytes: int | None = None,
+        actions: Table | None = None,
+        ticker_events: Table | None = None,
+        reference: ReferenceService | None = None,
     ) -> None:
         credentials = find_credentials(access_key_id, secret_access_key, profile=profile)
         spec = ContextSpec(
@@ -119,7 +157,12 @@ class FlatSession:
             cache=cache_root(cache),
             revalidate=revalidate,
             offline=offline,
+            max_cache_bytes=max_cache_bytes,
+            ranges=ranges,
             max_decompressed_bytes=max_decompressed_bytes,
+            actions=_path_of(actions),
+            ticker_events=_path_of(ticker_events),
+            reference_url=URL if reference is None else reference.url,
         )
         self._panel = Panel(endpoint_url)
         self._context = context = spec.open(
@@ -127,14 +170,22 @@ class FlatSession:
             listener=self._panel.activity,
             statistics=self._panel.statistics,
             observer=self._panel.follow,
+            reference=ReferenceData(
+                reference or spec.reference_service(),
+                actions if spec.actions is None else spec.actions,
+                ticker_events if spec.ticker_events is None else spec.ticker_events,
+            ),
         )
         self._loader = Loader(context)
         self._planner = Planner(context, self._loader)
         self._inspector = Inspector(context, self._loader)
+        self._tickers = TickerDirectory(context, self._loader)
         self._scanner = Scanner(context)
         self._lake_writer = LakeWriter(context)
+        self._updater = Updater(context, self._loader, self._lake_writer)
         self._option_chains = OptionChains(context, self._loader)
         self._is_demo = False
+        offer_data_types()
 
     @classmethod
     def demo(cls, server: DemoServer | None = None, **arguments: Any) -> Self:
@@ -163,6 +214,12 @@ class FlatSession:
         server = (server or DemoServer()).start()
         arguments.setdefault("cache", False)  # its port, and so its folder, differs each time
         keys = server.credentials
+        kept = tempfile.TemporaryDirectory(prefix="flatnb-demo-", ignore_cleanup_errors=True)
+        if "reference" not in arguments:
+            stand_in = server.reference
+            arguments["reference"] = ReferenceService(
+                stand_in.api_key, url=stand_in.url, folder=kept.name
+            )
         session = cls(
             keys["access_key_id"],
             keys["secret_access_key"],
@@ -172,6 +229,7 @@ class FlatSession:
             **arguments,
         )
         session._context.on_close(server.stop)
+        session._context.on_close(kept.cleanup)
         session._is_demo = True
         session._panel.title = f"SYNTHETIC demo market at {server.endpoint_url}"
         return session
@@ -212,7 +270,7 @@ class FlatSession:
     @overload
     def load(
         self,
-        data_type: str,
+        data_type: DataTypeName | str,
         start: DateLike,
         end: DateLike,
         *,
@@ -224,7 +282,7 @@ class FlatSession:
     @overload
     def load(
         self,
-        data_type: str,
+        data_type: DataTypeName | str,
         start: DateLike,
         end: DateLike,
         *,
@@ -236,7 +294,7 @@ class FlatSession:
     @with_load_options
     def load(
         self,
-        data_type: str,
+        data_type: DataTypeName | str,
         start: DateLike,
         end: DateLike,
         *,
@@ -245,6 +303,8 @@ class FlatSession:
         **options: Unpack[LoadOptions],
     ) -> Any:
         """Load the files of a range of days into one frame.
+
+        >>> session.load("stocks_daily", "2024-01-02", "2024-01-31", symbols=["AAPL", "MSFT"])
 
         Works the same in a script and in a notebook cell. Interrupting it (Ctrl-C, the stop
         button) cancels the downloads and leaves nothing behind.
@@ -283,6 +343,19 @@ class FlatSession:
             `last_report` lists them in any case.
         strict
             Whether a day with rows that are not of that day fails; else it is warned of.
+        hours
+            ``"regular"`` (09:30 to 16:00 in New York, or to the early close), ``"extended"`` (the
+            pre- and post-market too), or ``"all"`` rows of the files. For intraday rows of stocks,
+            options and indices; see `flatnb.research.hours`.
+        adjust
+            ``"splits"``: prices and sizes of stocks on the share basis of ``as_of``; ``"all"``:
+            less dividends too; None: as in the files. See `flatnb.research.adjust`.
+        as_of
+            The day of reference of ``adjust`` and ``follow_renames``; None: today in New York.
+        follow_renames
+            Whether ``symbols`` name the securities that have these tickers on ``as_of``, whatever
+            theirs were before and after: a column ``symbol`` is added, and ``ticker`` stays that
+            of the day. Other securities that had one of the tickers are not joined.
         quote_sizes
             For ``stocks_quotes`` only: ``"as stored"``, or ``"shares"`` to multiply the sizes of
             days before 2025-11-03, which are in round lots, by 100. A load of both kinds of days
@@ -300,6 +373,8 @@ class FlatSession:
         ------
         ValueError
             If an argument is wrong.
+        CredentialsError, ReferenceServiceError
+            If splits or changes of tickers are needed and could not be had.
         LoadError
             If days are forbidden, damaged or failed; it lists them all and has the frame of
             those that did load.
@@ -313,7 +388,7 @@ class FlatSession:
     @overload
     async def load_async(
         self,
-        data_type: str,
+        data_type: DataTypeName | str,
         start: DateLike,
         end: DateLike,
         *,
@@ -325,7 +400,7 @@ class FlatSession:
     @overload
     async def load_async(
         self,
-        data_type: str,
+        data_type: DataTypeName | str,
         start: DateLike,
         end: DateLike,
         *,
@@ -337,7 +412,7 @@ class FlatSession:
     @with_load_options
     async def load_async(
         self,
-        data_type: str,
+        data_type: DataTypeName | str,
         start: DateLike,
         end: DateLike,
         *,
@@ -351,7 +426,7 @@ class FlatSession:
     @with_load_options
     def start(
         self,
-        data_type: str,
+        data_type: DataTypeName | str,
         start: DateLike,
         end: DateLike,
         *,
@@ -360,6 +435,8 @@ class FlatSession:
         **options: Unpack[LoadOptions],
     ) -> Job[Any]:
         """As `load`, in the background: returns at once with a handle on the work.
+
+        >>> job = session.start("stocks_minute", "2024-01-02", "2024-01-31")  # doctest: +SKIP
 
         Raises
         ------
@@ -373,7 +450,7 @@ class FlatSession:
     @with_load_options
     def plan(
         self,
-        data_type: str,
+        data_type: DataTypeName | str,
         start: DateLike,
         end: DateLike,
         *,
@@ -381,6 +458,8 @@ class FlatSession:
         **options: Unpack[LoadOptions],
     ) -> Plan:
         """What `load` with the same arguments would download; nothing is downloaded yet.
+
+        >>> session.plan("stocks_minute", "2024-01-02", "2024-12-31", symbols="AAPL")
 
         One listing a month gives the files, their sizes and versions.
 
@@ -400,9 +479,14 @@ class FlatSession:
         return self._planner.plan(data_type, start, end, frame=frame, **options)
 
     def available(
-        self, data_type: str, start: DateLike | None = None, end: DateLike | None = None
+        self,
+        data_type: DataTypeName | str,
+        start: DateLike | None = None,
+        end: DateLike | None = None,
     ) -> Availability:
         """The days of a data type that the bucket has; listed again after five minutes.
+
+        >>> session.available("stocks_daily", "2023-01-01")  # doctest: +SKIP
 
         A file that is listed may still be forbidden: the service lists what a plan does not reach.
 
@@ -427,8 +511,35 @@ class FlatSession:
         """
         return self._planner.available(data_type, start, end)
 
+    def tickers(self, data_type: DataTypeName | str, day: DateLike) -> list[str]:
+        """The tickers of a market on a day, of its daily bars, sorted.
+
+        >>> session.tickers("stocks_minute", "2024-01-31")              # doctest: +SKIP
+
+        Parameters
+        ----------
+        data_type
+            Any data type of the market.
+        day
+            If its file is not published, the last day before it is taken.
+
+        Returns
+        -------
+        list of str
+            Empty for options, and where the day cannot be read.
+
+        Raises
+        ------
+        ValueError
+            If an argument is wrong.
+        """
+        found = self._tickers.tickers(data_type, as_date(day, "day"))
+        return [] if found is None else list(found[1])
+
     def catalog_view(self) -> BucketInventory:
         """What the bucket has: each data type with its years, also folders that are new.
+
+        >>> session.catalog_view()  # doctest: +SKIP
 
         Made of about two listings of folders for each data type. A listed file may still be
         forbidden: see `entitlements`.
@@ -442,6 +553,8 @@ class FlatSession:
 
     def entitlements(self, data_types: Sequence[str] | str | None = None) -> Entitlements:
         """What these keys give access to: one HEAD request for each data type and year.
+
+        >>> session.entitlements("stocks_minute")["stocks_minute"].first_day  # doctest: +SKIP
 
         Parameters
         ----------
@@ -464,8 +577,10 @@ class FlatSession:
         """
         return self._inspector.entitlements(data_types)
 
-    def audit(self, data_type: str, start: DateLike, end: DateLike) -> Audit:
+    def audit(self, data_type: DataTypeName | str, start: DateLike, end: DateLike) -> Audit:
         """Check days for errors in the data: they are loaded one by one, in bounded memory.
+
+        >>> session.audit("stocks_minute", "2024-01-02", "2024-01-31").findings  # doctest: +SKIP
 
         The checks are: missing and damaged files, rows of another day, more than three times or
         less than half of the rows of the neighbouring days, busy tickers that end before the
@@ -491,8 +606,35 @@ class FlatSession:
         """
         return self._inspector.audit(data_type, start, end)
 
+    def check_ranges(self, day: DateLike, most: int = DEFAULT_TICKERS) -> RangeCheck:
+        """Check ranged reads on a day: tickers are read by ranges and out of the whole file.
+
+        It downloads the day's minute and daily files of stocks. What it prints holds no row of
+        them, so that it can be sent to the project.
+
+        Parameters
+        ----------
+        day
+            A trading day.
+        most
+            How many tickers, drawn at random.
+
+        Returns
+        -------
+        RangeCheck
+            How many were exact, refused or wrong, and what they took.
+
+        Raises
+        ------
+        TransferError
+            If a file could not be downloaded.
+        """
+        return RangeChecker(self._context).check(day, most)
+
     def lock(self, path: str | os.PathLike[str]) -> Lock:
         """Write a lock file: which version of which file this session has used so far.
+
+        >>> session.lock("study.lock.json")  # doctest: +SKIP
 
         Returns
         -------
@@ -511,6 +653,8 @@ class FlatSession:
     def verify(self, path: str | os.PathLike[str]) -> Verification:
         """Compare a lock file of `lock` with what the bucket has now; one listing a month.
 
+        >>> assert session.verify("study.lock.json")  # doctest: +SKIP
+
         Returns
         -------
         Verification
@@ -527,7 +671,7 @@ class FlatSession:
         """
         return self._inspector.verify(path)
 
-    def scan(self, data_type: str) -> pl.LazyFrame:
+    def scan(self, data_type: DataTypeName | str) -> pl.LazyFrame:
         """All days of a data type as one lazy table; a query loads what it needs.
 
         Conditions on ``date`` decide which days are loaded (through the cache), conditions on
@@ -564,6 +708,8 @@ class FlatSession:
     def sql(self, query: str) -> pl.DataFrame:
         """The result of a query in SQL, by polars, on tables named like the data types.
 
+        >>> session.sql("SELECT * FROM stocks_daily WHERE date = '2024-01-31'")  # doctest: +SKIP
+
         Parameters
         ----------
         query
@@ -589,16 +735,19 @@ class FlatSession:
     @with_load_options
     def to_lake(
         self,
-        data_type: str,
+        data_type: DataTypeName | str,
         start: DateLike,
         end: DateLike,
         path: str | os.PathLike[str],
         *,
         client: object = None,
         progress: bool | None = None,
+        transform: Transform | None = None,
         **options: Unpack[LoadOptions],
     ) -> Lake:
         """Convert a history to Parquet, one folder for each day, in bounded memory.
+
+        >>> session.to_lake("stocks_minute", "2023-01-03", "2023-12-29", "lake").scan()
 
         Days that the lake already has, made of the same version of the file, are not converted
         again: an interrupted build continues where it stopped. A day appears whole or not at
@@ -618,9 +767,16 @@ class FlatSession:
             object whose ``submit(task)`` returns a ``concurrent.futures.Future`` can be used.
         progress
             Whether to show it; None: in a notebook or a terminal.
+        transform
+            What to keep of a day in place of its rows: a function that is given them, as `load`
+            gives a day, and returns a polars frame, for example ``functools.partial(
+            flatnb.research.bars, every="10s")``. It must stand at the top of a module. It is
+            called for a whole day of up to 256 MB of text, and for parts of a larger one: each
+            with a thirty-second of the tickers, whose rows of the day are whole. Its name, its
+            arguments and its source are part of what the lake is made of.
         **options
-            ``symbols``, ``underlyings``, ``expiry``, ``strike``, ``option_type``, ``columns``: what
-            to include, as `load` takes them.
+            ``symbols``, ``underlyings``, ``expiry``, ``strike``, ``option_type``, ``columns``,
+            ``hours``: what to include, as `load` takes them.
 
         Returns
         -------
@@ -640,7 +796,64 @@ class FlatSession:
             If the lake cannot be written.
         """
         return self._lake_writer.to_lake(
-            data_type, start, end, path, client=client, progress=progress, **options
+            data_type,
+            start,
+            end,
+            path,
+            client=client,
+            progress=progress,
+            transform=transform,
+            **options,
+        )
+
+    @with_load_options
+    def update(
+        self,
+        data_types: Sequence[str] | str,
+        *,
+        lake: str | os.PathLike[str] | None = None,
+        since: DateLike | None = None,
+        transform: Transform | None = None,
+        on_day: Callable[[UpdatedDay], object] | None = None,
+        **options: Unpack[LoadOptions],
+    ) -> Update:
+        """Bring the newest published days into the cache, or into a lake: what is new, no more.
+
+        Days that are there are compared with the bucket, and brought anew if the vendor has
+        replaced them. Two updates of one cache or lake run one after the other, also in two
+        processes; one that was killed is taken up by the next. ``flatnb update`` is the same as a
+        command, for cron.
+
+        Parameters
+        ----------
+        data_types
+            Names, or one.
+        lake
+            A folder or ``s3://bucket/folder``, as `to_lake` takes it; None: the cache. The cache
+            does not keep files of trades or quotes that do not fit into memory: these fail.
+        since
+            The first day to look for. None: the newest day that is there or four weeks ago,
+            whichever is earlier, as in these weeks the vendor may replace files.
+        transform, **options
+            Of a lake, as `to_lake` takes them: the same as it was made with.
+        on_day
+            Called with each day as soon as its outcome is known.
+
+        Returns
+        -------
+        Update
+            The outcome of each day; ``.status``, and ``.exit_code``: 0 if there was something new
+            or nothing to do, 3 if a day is late, 4 if something failed. A day is late if it should
+            be published (11:00 in New York on the next day), is one of the last five trading days,
+            and has no file. That is only known of stocks and options.
+
+        Raises
+        ------
+        ValueError
+            If an argument is wrong. What fails otherwise is in the result.
+        """
+        return self._updater.update(
+            data_types, lake=lake, since=since, transform=transform, on_day=on_day, **options
         )
 
     def chain(
@@ -655,6 +868,8 @@ class FlatSession:
         frame: FrameKind = "polars",
     ) -> Any:
         """The option chain of a day: each contract that traded, with its underlying's bar.
+
+        >>> session.chain("SPY", "2024-01-31", expiry=(None, "2024-03-01"), option_type="call")
 
         Parameters
         ----------
@@ -720,6 +935,8 @@ class FlatSession:
     def panel(self) -> Panel:
         """The live panel: files, rate, time left, retries, failures; one for each session.
 
+        >>> session.panel()  # doctest: +SKIP
+
         Display it in a notebook (as the last line of a cell, or by ``session.panel().show()``)
         and it is updated while anything loads, also while a cell runs `load`.
         """
@@ -727,6 +944,8 @@ class FlatSession:
 
     def picker(self) -> Picker:
         """A form to pick data type, days and symbols, and to load them in the background.
+
+        >>> picker = session.picker(); picker  # doctest: +SKIP
 
         Raises
         ------
@@ -742,10 +961,56 @@ class FlatSession:
             raise ImportError(
                 f"the picker needs {error.name}: pip install 'flatnb[notebook]'"
             ) from error
-        return Picker(self)
+        return Picker(self, self._planner.estimate, self._tickers.tickers)
+
+    def chart(
+        self, frame: pl.DataFrame | pd.DataFrame, symbols: Sequence[str] | str | None = None
+    ) -> Chart:
+        """A chart to zoom and pan in a notebook: candles of one ticker, several in percent.
+
+        >>> session.chart(frame, "AAPL")  # doctest: +SKIP
+
+        Intervals are fixed, and no bar is made across sessions or days. Times are the exchange's.
+
+        Parameters
+        ----------
+        frame
+            Daily or minute bars from `load`, polars or pandas, with all their columns.
+        symbols
+            The tickers; None: the only one of the frame.
+
+        Raises
+        ------
+        ValueError
+            If the frame does not have bars, or not these tickers.
+        ImportError
+            If the ``notebook`` extra is not installed.
+        """
+        return open_chart(frame, symbols)
+
+    def explore(self, frame: pl.DataFrame | pd.DataFrame) -> Explorer:
+        """See what was loaded: its tickers, columns, rows and charts, by clicks that make code.
+
+        >>> session.explore(frame)  # doctest: +SKIP
+
+        Parameters
+        ----------
+        frame
+            From `load`, polars or pandas, of any data type. Only what is seen goes to the page.
+
+        Raises
+        ------
+        ValueError
+            If it is neither, or has no columns.
+        ImportError
+            If the ``notebook`` extra is not installed.
+        """
+        return open_explorer(frame)
 
     def plot(self, frame: pl.DataFrame | pd.DataFrame, symbol: str | None = None) -> Figure:
         """A candlestick chart with volume of one symbol of a loaded frame.
+
+        >>> session.plot(frame, "AAPL")  # doctest: +SKIP
 
         Parameters
         ----------
@@ -802,3 +1067,8 @@ class FlatSession:
         }
         hint = "session.load(…) · session.picker() · session.panel() · session.last_report"
         return page(head("FlatSession", hint) + facts(pairs))
+
+
+def _path_of(table: Table | None) -> Path | None:
+    """The path of a table that is a file, wherever the working directory goes; else None."""
+    return Path(table).expanduser().absolute() if isinstance(table, (str, os.PathLike)) else None

@@ -21,9 +21,14 @@ WIDGET_LIBRARIES = {"ipywidgets", "anywidget"}
 LAYERS = (
     "market",
     "formatting",
+    "stylesheet",
     "html",
     "report",
+    "error_display",
     "errors",
+    "ranges",
+    "research",
+    "reference",
     "credentials",
     "download",
     "frames",
@@ -34,13 +39,18 @@ LAYERS = (
     "explore",
     "lazy",
     "lake",
+    "updater",
     "notebook",
     "session",
     "cli",
 )
 """From the bottom to the top: each imports itself and what is before it, and nothing else."""
 
-APART = {"demo": {"market"}}
+APART = {
+    "demo": {"market", "reference"},
+    "research": {"market", "errors"},
+    "reference": {"market", "errors"},
+}
 """Packages that import only these besides themselves."""
 
 

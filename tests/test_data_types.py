@@ -5,14 +5,20 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 from datetime import date
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from flatnb import DATA_TYPES
 from flatnb.market import data_types
 from flatnb.market.columns import column_type
-from flatnb.market.data_types import find_data_type, get_data_type, register_data_type
+from flatnb.market.data_types import (
+    DataTypeName,
+    find_data_type,
+    get_data_type,
+    register_data_type,
+    registered_types,
+)
 
 VENUES = ("cbot", "cme", "comex", "nymex")
 
@@ -186,9 +192,25 @@ def test_a_folder_is_a_data_type() -> None:
 
 @pytest.mark.parametrize("name", ["stocks", "a/b/c", "/a", "a/", "../etc", "a/..", None, 5, ""])
 def test_unknown_data_types_are_refused(name: Any) -> None:
-    """The message lists the known ones, and says how to name a folder."""
-    with pytest.raises(ValueError, match=r"(?s)data_type=.*crypto_trades.*'root/folder'"):
+    """The message says where the known ones are, and how to name a folder."""
+    with pytest.raises(ValueError, match=r"data_type=.*DATA_TYPES.*'root/folder'") as error:
         get_data_type(name)
+    assert len(str(error.value)) < 250
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("stock_daily", "stocks_daily"),
+        ("Stocks_Minute", "stocks_minute"),
+        ("option_trades", "options_trades"),
+        ("stocks_day", "stocks_daily"),
+    ],
+)
+def test_what_was_meant(typed: str, meant: str) -> None:
+    """The nearest name comes first."""
+    with pytest.raises(ValueError, match=f"did you mean '{meant}'"):
+        get_data_type(typed)
 
 
 def test_registering() -> None:
@@ -225,3 +247,9 @@ def test_wrong_registrations(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         register_data_type(**(right | change))
     assert set(DATA_TYPES) == DOCUMENTED
+
+
+def test_editors_offer_the_built_in_names() -> None:
+    """The literal type has each of them, and no other."""
+    built_in = [name for name in DATA_TYPES if name not in {t.name for t in registered_types()}]
+    assert list(get_args(DataTypeName)) == built_in

@@ -15,6 +15,8 @@ import pytest
 
 from flatnb.demo.demo_market import DemoMarket
 from flatnb.demo.files import to_csv
+from flatnb.market.calendar import is_trading_day, trading_days
+from flatnb.research import adjust
 
 DATA_TYPES = ("stocks_daily", "stocks_minute", "options_daily", "options_minute")
 COLUMNS = ["ticker", "volume", "open", "close", "high", "low", "window_start", "transactions"]
@@ -53,7 +55,8 @@ BEFORE_DECIMALS, FIRST_DECIMALS = date(2026, 2, 20), date(2026, 2, 23)
 CLOCK_CHANGES = [date(2024, 3, 8), date(2024, 3, 11), date(2024, 11, 1), date(2024, 11, 4)]
 
 
-# SHA-256 of files of a market of 20 stocks and 2 underlyings, recorded on 2026-11-25 (x86-64).
+# SHA-256 of files of a market of 20 stocks and 2 underlyings, recorded on 2026-11-25 (x86-64);
+# those of minutes anew when minutes of three trades ceased to have four prices.
 RECORDED = {
     (
         "stocks_daily",
@@ -66,11 +69,11 @@ RECORDED = {
     (
         "stocks_minute",
         "2024-01-02",
-    ): "96fd41b250759eb0afd6cf5829831e8ae39d522dfd61f6c584d1931fde7083e4",
+    ): "b112ae81506eec12beb16d71b447a48b7fa623a495cc242949f8b24db0728e66",
     (
         "stocks_minute",
         "2026-02-24",
-    ): "29a161469a8f7e3c46eac6d9368ccb8ba1a0ecab78aa130018e9184b2e87e6be",
+    ): "5dd3a0e9b243db8da92c9359b11a578c2e20ed96ea34f2160a51f2a63766a9c5",
     (
         "options_daily",
         "2024-01-02",
@@ -82,11 +85,11 @@ RECORDED = {
     (
         "options_minute",
         "2024-01-02",
-    ): "809ca7a1afc5e857b31daee004cbb751a16fc79098442abaaa208e46ba796587",
+    ): "edf80447d96271be38e1c083065e7afc23f410537d18d1e44c08448b29df5ef1",
     (
         "options_minute",
         "2026-02-24",
-    ): "63bccd6e114a12015c3489b7c13f4f65b1e134438ec786843f99be5a74b53a23",
+    ): "1c4a39412f28c3fafa500fbcacc9baceb73b544ab2a2adf35f7676f60e93cdb3",
 }
 
 
@@ -237,6 +240,8 @@ def test_no_bar_is_impossible(market: DemoMarket, data_type: str, day: date) -> 
     assert table.filter((pl.col("high") < upper) | (pl.col("low") > lower)).is_empty()
     assert table.filter((pl.col("low") <= 0) | (pl.col("volume") <= 0)).is_empty()
     assert table.filter(pl.col("transactions") < 1).is_empty()
+    prices = pl.concat_list("open", "high", "low", "close").list.n_unique()
+    assert table.filter(prices > pl.col("transactions")).is_empty()
     two = table.filter(pl.col("transactions") <= 2)
     assert not two.is_empty()
     assert two.filter((pl.col("high") != upper) | (pl.col("low") != lower)).is_empty()
@@ -405,3 +410,113 @@ def test_the_repr_says_that_the_data_are_synthetic(market: DemoMarket) -> None:
     """Nobody can take the demo for market data."""
     assert "synthetic" in repr(market)
     assert "synthetic" in str(DemoMarket.__doc__)
+
+
+# --- splits, dividends and changes of tickers ----------------------------------------------------
+
+
+def daily_bars(market: DemoMarket, tickers: list[str], start: str, end: str) -> pl.DataFrame:
+    """The daily bars of some tickers."""
+    return pl.concat(
+        [
+            market.table("stocks_daily", day)
+            .filter(pl.col("ticker").is_in(tickers))
+            .select(pl.lit(day).alias("date"), pl.all())
+            for day in trading_days(start, end)
+        ]
+    )
+
+
+def test_adjusted_bars_are_those_of_the_market_without_actions(market: DemoMarket) -> None:
+    """Over splits, a reverse split and dividends: prices to a tick, volumes to some shares."""
+    tickers, span = ["ACHR", "KO", "MAR", "NFLX", "WMT", "AAPL"], ("2024-02-01", "2025-06-30")
+    files = daily_bars(market, tickers, *span)
+    truth = daily_bars(DemoMarket(corporate_actions=False), tickers, *span)
+    made = adjust(files, market.actions(), how="all", as_of="2025-06-30", factors=True)
+    assert not files.select("close").equals(truth.select("close"))
+    # The truth is on the basis of the beginning: all factors of a ticker bring it to the end's.
+    last = made.group_by("ticker").agg(pl.col("price_factor", "size_factor").first())
+    expected = truth.join(last, on="ticker", maintain_order="left")
+    for name in ("open", "high", "low", "close"):
+        # A price of the files is rounded to a cent, and what it is multiplied with is up to 10.
+        off = made[name] - expected[name] * expected["price_factor"]
+        tick = 0.011 * pl.max_horizontal(made["price_factor"], expected["price_factor"], 1.0)
+        assert (off.abs() <= pl.select(tick).to_series()).all()
+    off = made["volume"] / (expected["volume"] * expected["size_factor"]) - 1
+    assert values(pl.DataFrame({"off": off.abs()}), "off").max() < 1e-3
+    assert made["transactions"].equals(truth["transactions"])
+
+
+def test_the_days_of_actions_are_trading_days_and_after_the_notebooks_days(
+    market: DemoMarket,
+) -> None:
+    """So that no figure of January 2024 depends on them."""
+    days = market.actions()["date"]
+    assert all(is_trading_day(day) for day in days)
+    assert values(market.actions(), "date").min() > date(2024, 2, 29)
+    assert DemoMarket(corporate_actions=False).actions().is_empty()
+
+
+def test_a_dividends_factor_is_of_the_close_before(market: DemoMarket) -> None:
+    """1 - amount / close, of the bar in the files."""
+    paid = market.actions().filter(kind="dividend", ticker="KO").row(1, named=True)
+    before = market.table("stocks_daily", date(2024, 6, 13)).filter(ticker="KO")["close"].item()
+    assert paid["date"] == date(2024, 6, 14)
+    assert paid["factor"] == pytest.approx(1 - paid["amount"] / before)
+
+
+def test_tickers_change(market: DemoMarket) -> None:
+    """FB became META on 2022-06-09; META was another one's until 2022-01-28, then nobody's."""
+    for day, there, closes in (
+        (date(2022, 1, 28), {"FB", "META"}, {"BCAT"}),
+        (date(2022, 1, 31), {"FB", "BCAT"}, {"META"}),
+        (date(2022, 6, 8), {"FB", "BCAT"}, {"META"}),
+        (date(2022, 6, 9), {"META", "BCAT"}, {"FB"}),
+    ):
+        for data_type in ("stocks_daily", "stocks_minute"):
+            tickers = market.table(data_type, day)["ticker"]
+            assert there <= {*tickers}
+            assert not closes & {*tickers}
+            assert tickers.is_sorted()
+
+
+# --- ticks ---------------------------------------------------------------------------------------
+
+
+def test_trades_have_the_conditions_of_their_market(market: DemoMarket) -> None:
+    """Extended hours have 12 and regular ones do not; odd lots are below a hundred shares."""
+    trades = market.table("stocks_trades", EARLY_CLOSE).with_columns(
+        pl.from_epoch("sip_timestamp", time_unit="ns")
+        .dt.replace_time_zone("UTC")
+        .dt.convert_time_zone("America/New_York")
+        .dt.time()
+        .alias("clock"),
+        pl.col("conditions").fill_null("").str.split(",").alias("all"),
+    )
+    is_regular = (pl.col("clock") >= time(9, 30)) & (pl.col("clock") < time(13))
+    assert trades.filter(is_regular == pl.col("all").list.contains("12")).is_empty()
+    odd = trades.filter(pl.col("all").list.contains("37"))
+    assert 100 < len(odd) < len(trades) / 10
+    assert values(odd, "size").max() < 100
+    assert {*market.table("crypto_trades", ORDINARY_DAY)["conditions"]} == {"1", "2"}
+    assert market.table("futures_cme_trades", date(2023, 12, 29))["conditions"].null_count() > 0
+
+
+def test_quote_sizes_are_lots_and_then_shares(market: DemoMarket) -> None:
+    """Until 2025-10-31 lots of 100 shares, from 2025-11-03 on shares; options have contracts."""
+    for day, least, most in ((date(2025, 10, 31), 1, 9), (date(2025, 11, 3), 100, 900)):
+        sizes = values(market.table("stocks_quotes", day), "bid_size")
+        assert (sizes.min(), sizes.max()) == (least, most)
+
+
+def test_a_tape_with_all_trades_has_as_many_as_the_minutes_count() -> None:
+    """And the one of the default market has at most four a minute."""
+    minutes, whole, thin = (
+        DemoMarket(stocks=1, most_trades=most).table(name, ORDINARY_DAY)
+        for name, most in (("options_minute", 4), ("options_trades", None), ("options_trades", 4))
+    )
+    counts = minutes["transactions"]
+    assert len(whole) == counts.sum()
+    assert len(thin) == counts.clip(upper_bound=4).sum()
+    with pytest.raises(ValueError, match="most_trades=3 must be at least 4"):
+        DemoMarket(most_trades=3)

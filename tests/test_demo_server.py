@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 from flatnb.demo import bucket as bucket_module
 from flatnb.demo.demo_market import DemoMarket
 from flatnb.demo.server import DemoServer
-from flatnb.demo.trading_hours import EXCHANGE_TIME
+from flatnb.demo.session_minutes import EXCHANGE_TIME
 
 START, END = date(2024, 1, 2), date(2024, 4, 30)
 DAY = date(2024, 1, 2)

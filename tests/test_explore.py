@@ -11,7 +11,7 @@ import pytest
 
 from flatnb import AccessDeniedError, FlatSession, LoadError, S3Catalog
 from flatnb.demo import DemoServer
-from flatnb.load import day_cache as cache
+from flatnb.load import cache_files
 from tests.servers import faults
 from tests.servers.fault_s3 import FaultServer
 from tests.servers.payloads import day_csv, gz
@@ -93,10 +93,12 @@ def test_refused_keys_are_no_entitlement(session: FlatSession, days: FaultServer
 def test_a_forbidden_day_tells_from_when_on(session: FlatSession, days: FaultServer) -> None:
     """The message of a load names the first day that would work."""
     forbid_before(days, "2023-06-14")
-    with pytest.raises(LoadError, match="these keys can read from 2023-06-14 on"):
+    with pytest.raises(
+        LoadError, match=r"(?s)2 days forbidden, 12–13 Jun 2023: 403.*your plan begins 2023-06-14"
+    ):
         session.load("stocks_daily", "2023-06-12", "2023-06-15")
     assert session.last_report is not None
-    assert "from 2023-06-14 on" in session.last_report.days[0].reason
+    assert "plan begins 2023-06-14" in session.last_report.days[0].reason
     assert session.last_report.days[-1].reason == ""
 
 
@@ -155,7 +157,7 @@ def test_a_lock_of_other_rules(
     path = tmp_path / "nb.lock"
     session.lock(path)
     told = json.loads(path.read_text())
-    told["schema"] = f"{cache.SCHEMA_VERSION}0"
+    told["schema"] = f"{cache_files.SCHEMA_VERSION}0"
     for file in told["files"].values():
         file["columns"] = "other"
     path.write_text(json.dumps(told))
@@ -177,7 +179,32 @@ def test_what_is_no_lock_file(session: FlatSession, tmp_path: Path, text: str) -
 def test_a_lock_of_another_bucket(session: FlatSession, tmp_path: Path) -> None:
     """Is refused."""
     path = tmp_path / "nb.lock"
+    session.load("stocks_daily", "2024-01-02", "2024-01-02")
     session.lock(path)
     path.write_text(path.read_text().replace('"flatfiles"', '"others"'))
     with pytest.raises(ValueError, match="others"):
         session.verify(path)
+
+
+def test_how_entitlements_were_found_is_said(session: FlatSession) -> None:
+    """They are a probe's, not the vendor's word."""
+    assert "probed by a HEAD request" in repr(session.entitlements("stocks_daily"))
+
+
+def test_what_is_well_is_one_green_line(session: FlatSession, tmp_path: Path) -> None:
+    """A lock, its verification and an audit without findings; an empty lock is none of them."""
+    path = tmp_path / "lock.json"
+    empty = session.lock(path)
+    assert "flatnb-good" not in empty._repr_html_().partition("</style>")[2]
+    session.load("stocks_daily", "2023-06-12", "2023-06-14")
+    shown = [
+        session.lock(path),
+        session.verify(path),
+        session.audit("stocks_daily", "2023-06-12", "2023-06-13"),
+    ]
+    for each in shown:
+        body = each._repr_html_().partition("</style>")[2]
+        assert body.count("<div") == 2
+        assert '<div class="flatnb-good">✓ ' in body
+        assert "<table" not in body
+        assert "\n" not in repr(each)

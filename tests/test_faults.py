@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,20 @@ def test_each_part_is_retried_on_its_own(
     assert twin.download(BUCKET, DAY_KEY).getvalue() == LARGE
     assert fault_server.pending_faults(DAY_KEY) == 0
     assert twin.get_statistics()["total_retries"] >= 1
+
+
+def test_a_failed_part_does_not_wait_for_a_stalled_one(
+    make_twin: MakeTwin, fault_server: FaultServer
+) -> None:
+    """A part that can never succeed ends the download at once, whatever the others wait for."""
+    fault_server.put(DAY_KEY, LARGE_GZ)
+    fault_server.always(DAY_KEY, faults.stall_after(1000), when="get", offset=0)
+    fault_server.always(DAY_KEY, faults.s3_error("AccessDenied"), when="get", offset=PART_BYTES)
+    twin = make_twin(fault_server.endpoint_url, timeout=30)
+    began = time.monotonic()
+    with pytest.raises(errors.AccessDeniedError):
+        twin.download(BUCKET, DAY_KEY)
+    assert time.monotonic() - began < 10
 
 
 def test_a_cut_part_resumes_where_it_stopped(twin: Twin, fault_server: FaultServer) -> None:
@@ -141,9 +156,12 @@ def test_permanent_errors_make_exactly_one_request(
     assert isinstance(caught.value, builtin)
     assert (caught.value.bucket, caught.value.key) == (BUCKET, DAY_KEY)
     assert caught.value.attempts == 1
-    assert caught.value.request_id == fault_server.requests[-1].request_id
+    (request,) = [each for each in fault_server.requests if each.kind == "get"]
+    assert caught.value.request_id == request.request_id
     assert error.remedy in str(caught.value)
-    assert len(fault_server.requests) == 1
+    # After a 404 one listing finds out whether there is the bucket at all.
+    others = [each.kind for each in fault_server.requests if each is not request]
+    assert others == (["list"] if error is errors.ObjectNotFoundError else [])
     assert twin.get_statistics()["failed_downloads"] == 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -188,4 +189,72 @@ def test_a_saved_panel_needs_no_widget(kernel: Kernel, days: FaultServer, tmp_pa
     kernel.messages.clear()
     kernel.run("frame = session.load('stocks_daily', '2024-01-02', '2024-01-08', progress=False)")
     assert [m for _, m in kernel.messages if m["msg_type"].endswith("display_data")] == []
+    kernel.run("session.close()")
+
+
+def error_lines(kernel: Kernel, code: str) -> list[str]:
+    """The lines that the front end shows of a cell's error, without colours."""
+    with pytest.raises(CellError):
+        kernel.run(code)
+    shown = [m["content"] for _, m in kernel.messages if m["msg_type"] == "error"][-1]
+    return re.sub(r"\x1b\[[\d;]*m", "", "\n".join(shown["traceback"])).splitlines()
+
+
+def test_errors_are_short(kernel: Kernel, days: FaultServer) -> None:
+    """The user's line, what happened by groups of days, the remedy; and nothing of our own code."""
+    kernel.run(new_session(days))
+    for key in KEYS[1:4]:
+        days.always(key, faults.bare_status(403))
+    days.delete(KEYS[4])
+    line = "frame = session.load('stocks_daily', '2024-01-02', '2024-01-08', progress=False)"
+    lines = error_lines(kernel, f"import sys\n{line}")
+    assert re.fullmatch(rf"LoadError in Cell In\[\d+\], line 2: {re.escape(line)}", lines[0])
+    assert lines[1].startswith("3 of 5 days could not be loaded (error.frame has 1 day")
+    assert lines[2].startswith("  3 days forbidden, 3–5 Jan 2024: 403")
+    assert lines[3].startswith("  2024-01-08 missing: ")
+    assert "sys.last_value.frame" in lines[4]
+    assert len(lines) == 5
+    assert kernel.run("sys.last_value.frame.height") == "8"
+    days.heal()
+    wrong = error_lines(kernel, "session.load('stock_daily', '2024-01-02', '2024-01-03')")
+    assert wrong[0].startswith("ValueError in Cell In[")
+    assert "did you mean 'stocks_daily'" in wrong[1]
+    assert len(wrong) == 2
+    kernel.run("%xmode Verbose")
+    assert len(error_lines(kernel, "session.load('x', '2024-01-02', '2024-01-03')")) > 20
+    kernel.run("%xmode Context")
+    kernel.run("session.close()")
+
+
+def test_tab_in_a_call_offers_data_types(kernel: Kernel, days: FaultServer) -> None:
+    """Whatever method, and by keyword too; not in other strings. %flat offers the day's tickers."""
+    kernel.run(new_session(days))
+    for call in ("session.load(", "x = session.plan(data_type=", "job = await session.load_async("):
+        for quote in "'\"":
+            found = kernel.complete(f"{call}{quote}stocks_")
+            assert {"stocks_daily", "stocks_minute"} <= set(found), call
+            assert "options_daily" not in found
+    assert "stocks_daily" not in kernel.complete("print('sto")
+    kernel.run("%load_ext flatnb")
+    line = "%flat stocks_daily 2024-01-02 2024-01-05 "
+    assert {"A", "AAPL"} & set(kernel.complete(line + "A"))
+    assert kernel.complete("%flat stocks_daily 2024-01") == []
+    kernel.run("session.close()")
+
+
+def test_help_is_readable(kernel: Kernel, days: FaultServer) -> None:
+    """No quoted aliases in signatures; an example comes first; %flat? has its arguments."""
+    kernel.run(new_session(days))
+    shown = kernel.run("import inspect; print(inspect.signature(session.load))")
+    assert "data_type: str, start: str | date, end: str | date" in shown
+    assert "Unpack" not in shown
+    assert "DateLike" not in shown
+    assert "missing: 'warn' | 'raise' | 'ignore' = 'warn'" in shown
+    first = kernel.run("print(inspect.getdoc(session.load).split('\\n\\n')[1])")
+    assert first.startswith(">>> session.load(")
+    kernel.run("%load_ext flatnb")
+    help_text = kernel.run("print(get_ipython().find_line_magic('flat').__doc__)")
+    assert "%flat [--pandas] [--columns NAME [NAME ...]] [--tz TZ]" in help_text
+    assert "frame = %flat stocks_daily" in help_text
+    assert "data_type" in help_text
     kernel.run("session.close()")

@@ -25,6 +25,7 @@ from flatnb.jobs.activity import (
     MAX_FAILURES,
     MAX_POINTS,
     Activity,
+    ActivitySnapshot,
     FailedFile,
     RunningFile,
     Throughput,
@@ -186,6 +187,29 @@ def test_time_left() -> None:
     assert "0 of 4 files · 1 failed · 1.0 kB of 6.0 kB · 10 s left" in job_text(job, 500.0)
 
 
+def test_each_file_counts_once() -> None:
+    """A cancelled or missing file is neither done nor failed, in the panel, job and statistics."""
+    progress, statistics = Progress(files=5), Statistics()
+    events = [
+        DownloadFinished("b", "1", 10, 0.1),
+        DownloadFailed("b", "2", "404 Not Found", 0.1, is_missing=True),
+        DownloadFailed("b", "3", "cancelled", 0.1),
+        DownloadFailed("b", "4", "500", 0.1),
+        DownloadFailed("b", "5", "cancelled", 0.1),
+    ]
+    for event in events:
+        statistics(DownloadStarted("b", event.key))
+        for listener in (progress, statistics):
+            listener(event)
+    assert progress.loaded == 1
+    job = JobStatus("job", progress, lambda: None)
+    assert "1 of 5 files · 1 failed · 1 missing · 2 cancelled" in job_text(job)
+    shown = dict(figures(statistics.totals, ActivitySnapshot()))
+    assert (shown["Done"], shown["Failed"], shown["Missing"]) == ("1", "1", "1")
+    assert shown["Success"] == "50%"
+    assert "1 failed, 1 missing, 2 cancelled" in repr(statistics)
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
@@ -290,7 +314,7 @@ def test_a_job_through_its_states(fault_server: FaultServer) -> None:
             session.load(*span)
         text = text_of(panel.html())
         assert "done, with failures" in text
-        assert "3 of 5 files · 2 failed" in text
+        assert "3 of 5 files · 1 failed · 1 missing" in text
         assert "stocks_daily 2024-01-04" in text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from flatnb import FlatSession, S3Catalog, TransferError
+from flatnb.demo import DemoServer
+from flatnb.demo.demo_market import DemoMarket
 from flatnb.market.calendar import trading_days
 from flatnb.market.data_types import DATA_TYPES
 from flatnb.market.known_issues import is_published, known_issue
@@ -154,6 +157,8 @@ def test_what_is_available(session: FlatSession, days: FaultServer) -> None:
     assert coverage.size_bytes == sum(len(gz(day_csv(key=key))) for key in KEYS[:4])
     assert "4 days from 2024-01-02 to 2024-01-05" in repr(coverage)
     assert "flatnb-day-missing" in coverage._repr_html_()
+    assert "flatnb-day-listed" in coverage._repr_html_()
+    assert "loaded" not in coverage._repr_html_().partition("</style>")[2]
     days.forget_requests()
     session.available("stocks_daily", "2024-01-03", "2024-02-05")
     assert days.requests == []
@@ -165,3 +170,56 @@ def test_a_listing_that_fails(session: FlatSession, days: FaultServer) -> None:
     days.always("us_stocks_sip/day_aggs_v1/2024/01/", faults.bare_status(403))
     with pytest.raises(TransferError):
         session.plan(*RANGE)
+
+
+def test_rows_are_counted_once_days_are_cached(session: FlatSession) -> None:
+    """Exactly where all are cached; before, and for the others, it is said to be an estimate."""
+    assert "about" in session.plan(*RANGE).rows_text
+    session.load("stocks_daily", "2024-01-02", "2024-01-03")
+    plan = session.plan("stocks_daily", "2024-01-02", "2024-01-03")
+    assert (plan.rows_estimate, plan.rows_text) == (16, "16 rows")
+    more = session.plan("stocks_daily", "2024-01-02", "2024-01-05")
+    assert more.rows_estimate == pytest.approx(32, abs=2)
+    assert "counted in 2 cached days" in repr(more)
+    some = session.plan("stocks_daily", "2024-01-02", "2024-01-05", symbols=["A", "NONE"])
+    assert some.rows_estimate == 4
+
+
+def test_at_which_rate(session: FlatSession) -> None:
+    """A user's before anything was downloaded, then this session's own."""
+    before = session.plan(*RANGE)
+    assert "at 26.8 MB/s (not measured yet; a user's with 128 connections)" in repr(before)
+    session.load("stocks_daily", "2024-01-02", "2024-01-02")
+    after = session.plan(*RANGE)
+    assert "measured in this session)" in repr(after)
+    assert after.bytes_per_s == pytest.approx(session.stats.totals.bytes_per_s)
+
+
+class CountingMarket(DemoMarket):
+    """The demo's market; it counts the files that it makes."""
+
+    made = 0
+
+    def file(self, data_type: str, day: date) -> bytes:
+        """As the demo's."""
+        self.made += 1
+        return super().file(data_type, day)
+
+
+def test_an_estimate_of_twenty_years_makes_few_files() -> None:
+    """Of the demo's; the size is near that of all, and it is said how it was found."""
+    market = CountingMarket()
+    with FlatSession.demo(DemoServer(market)) as session:
+        years = ("stocks_daily", "2006-01-03", "2025-12-31")
+        picker = session.picker()
+        picker.choose(data_type=years[0], start=years[1], end=years[2])
+        deadline = time.monotonic() + 20
+        while "sizes of 24" not in picker.widget.estimate["text"] and time.monotonic() < deadline:
+            time.sleep(0.05)
+        text = picker.widget.estimate["text"]
+        assert text.startswith("5,031 trading days, by the sizes of 24 of them · ")
+        assert market.made < 150  # of which the two months of the calendar are most
+        exact = session.plan(years[0], "2006-01-03", "2006-12-29").bytes_to_download
+        year = session.plan(years[0], "2024-01-02", "2024-12-31").bytes_to_download
+        estimate = session._planner.estimate(*years).bytes_to_download
+        assert 19 * min(exact, year) < estimate < 21 * max(exact, year)

@@ -169,7 +169,7 @@ def test_a_query_without_a_bound_says_what_it_may_fetch(
         first = bars.head(3).collect()
     assert first["date"].unique().to_list() == [DAYS[0]]
     assert fetched(days) == ["2024-01-02"]
-    with pytest.warns(FlatnbWarning, match="trading days have no file") as told:
+    with pytest.warns(FlatnbWarning, match="trading days missing") as told:
         everything = bars.select("date").unique().sort("date").collect()
     assert everything["date"].to_list() == DAYS
     assert fetched(days) == [str(day) for day in DAYS]

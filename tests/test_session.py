@@ -165,7 +165,7 @@ def test_a_closed_session_says_so(demo_server: DemoServer) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"data_type": "stocks"}, "data_type='stocks'.*stocks_minute"),
+        ({"data_type": "stocks"}, "data_type='stocks'.*did you mean 'stocks_"),
         ({"start": "02.01.2024"}, "start='02.01.2024'"),
         ({"end": "2024-01-01"}, "start=2024-01-02 is after end=2024-01-01"),
         ({"symbols": []}, "symbols=.*omit it"),

@@ -22,7 +22,7 @@ from ..market.calendar import trading_days
 from ..market.data_types import DATA_TYPES, DOCUMENTED_DATA_TYPES
 from ..market.known_issues import published_at
 from .demo_market import DemoMarket
-from .trading_hours import EXCHANGE_TIME
+from .session_minutes import EXCHANGE_TIME
 
 _REGION = "us-east-1"
 _MEMORY_LIMIT_BYTES = 1 << 30

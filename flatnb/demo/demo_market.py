@@ -13,14 +13,22 @@ import polars as pl
 
 from ..market import calendar
 from ..market.data_types import DataType, get_data_type
-from .bars import to_table
+from .bars import PRICE_UNITS, to_table
+from .corporate_actions import DemoAction, events_of, tickers_on
 from .files import has_decimals, header_of, to_csv, to_gzip
 from .intraday import MinuteBars, split
 from .market_spec import MARKET_SPECS, OtherMarket
 from .options import OptionChains
+from .session_minutes import (
+    MINUTE_NS,
+    REGULAR,
+    day_before,
+    midnight_ns,
+    option_layout,
+    stock_layout,
+)
 from .stocks import make_stock_day
-from .ticks import make_quotes, make_trades, make_values
-from .trading_hours import MINUTE_NS, REGULAR, midnight_ns, option_layout, stock_layout
+from .ticks import MOST_TRADES, make_quotes, make_trades, make_values
 from .universe import make_universe, stock_specs, underlying_specs
 
 
@@ -39,6 +47,12 @@ class DemoMarket:
         The number of tickers. 12,000 give files of the real market's size.
     option_underlyings
         The number of underlyings that have option chains.
+    corporate_actions
+        Whether stocks have splits and dividends (`actions`). Without them prices go on as adjusted
+        ones must.
+    most_trades
+        The most trades of a minute that are in the files of trades: they make its prices and its
+        volume. None: as many as its bar counts, some ten million a day in a market of 250 stocks.
 
     Notes
     -----
@@ -46,17 +60,36 @@ class DemoMarket:
     price by one tick.
     """
 
-    def __init__(self, *, seed: int = 7, stocks: int = 250, option_underlyings: int = 8) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int = 7,
+        stocks: int = 250,
+        option_underlyings: int = 8,
+        corporate_actions: bool = True,
+        most_trades: int | None = MOST_TRADES,
+    ) -> None:
         if stocks < 1 or option_underlyings < 1:
             raise ValueError(
                 f"stocks={stocks} and option_underlyings={option_underlyings} must be at least 1"
             )
+        if most_trades is not None and most_trades < MOST_TRADES:
+            raise ValueError(
+                f"most_trades={most_trades} must be at least {MOST_TRADES}: open, high, low and "
+                "close of a minute are a trade each"
+            )
         self.seed = seed
+        self.most_trades = most_trades
         self.stocks = stocks
         self.option_underlyings = option_underlyings
-        self._universe = make_universe(stock_specs(stocks), seed)
+        self._universe = make_universe(stock_specs(stocks), seed, with_actions=corporate_actions)
+        self._specs = stock_specs(stocks)
         self._others = {root: OtherMarket(spec, seed) for root, spec in MARKET_SPECS.items()}
-        self._chains = OptionChains(make_universe(underlying_specs(option_underlyings), seed))
+        self._chains = OptionChains(
+            make_universe(
+                underlying_specs(option_underlyings), seed, with_actions=corporate_actions
+            )
+        )
 
     def __repr__(self) -> str:
         return (
@@ -95,8 +128,36 @@ class DemoMarket:
             bars = self._bars(found, day, minutes=kind == "minute")
             return bars.select(header_of(found, day))
         minutes = self._bars(found, day, minutes=True)
-        make_rows = {"trades": make_trades, "quotes": make_quotes, "values": make_values}[kind]
-        return make_rows(minutes).select(header_of(found, day))
+        if kind == "values":
+            rows = make_values(minutes)
+        elif kind == "trades":
+            rows = make_trades(minutes, found.asset_class, day, self.most_trades)
+        else:
+            rows = make_quotes(minutes, found.asset_class, day)
+        return rows.select(header_of(found, day))
+
+    def actions(self) -> pl.DataFrame:
+        """The splits and dividends of its stocks, as `flatnb.research.read_actions` takes them."""
+        rows = [(each.ticker, each.day, *self._terms(each)) for _, each in self._universe.actions]
+        columns = ("ticker", "date", "kind", "from", "to", "amount", "factor")
+        schema: dict[str, type[pl.DataType]] = dict.fromkeys(columns, pl.Float64)
+        schema |= {"ticker": pl.String, "date": pl.Date, "kind": pl.String}
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+    def _terms(self, action: DemoAction) -> tuple[object, ...]:
+        if not action.yield_:
+            return "split", float(action.shares_from), float(action.shares_to), None, None
+        # A market of this ticker alone has the same prices.
+        spec = next(each for each in self._specs if each.startswith(f"{action.ticker}/"))
+        alone = make_universe([spec], self.seed, with_actions=bool(self._universe.actions))
+        before = make_stock_day(alone, day_before(action.day))
+        close = before.sessions.close[0, REGULAR] / PRICE_UNITS
+        amount = round(close * action.yield_, 4)
+        return "dividend", None, None, amount, 1 - amount / close
+
+    def ticker_events(self) -> dict[str, list[tuple[str, str]]]:
+        """The first days of the tickers of each of its stocks, by today's ticker."""
+        return dict(events_of(self._universe.tickers))
 
     @staticmethod
     def has_file(data_type: DataType, day: date) -> bool:
@@ -122,14 +183,15 @@ class DemoMarket:
 
     def _stock_table(self, day: date, *, minutes: bool) -> pl.DataFrame:
         stocks = make_stock_day(self._universe, day)
-        tickers = self._universe.tickers
+        tickers = tickers_on(self._universe.tickers, day)
+        renamed = not tickers.equals(self._universe.tickers)
         if minutes:
             rows = split(stocks.sessions, stock_layout(day), stocks.keys, stocks.precision)
-            return _minute_table(tickers, rows, day)
+            return _in_order(_minute_table(tickers, rows, day), renamed)
         regular = stocks.sessions[:, REGULAR]
         traded = np.flatnonzero(regular.transactions)
         start = np.full(len(traded), midnight_ns(day))
-        return to_table(tickers, traded, regular[traded], start)
+        return _in_order(to_table(tickers, traded, regular[traded], start), renamed)
 
     def _option_table(self, day: date, *, minutes: bool) -> pl.DataFrame:
         options = self._chains.trade(day)
@@ -138,6 +200,11 @@ class DemoMarket:
             return _minute_table(options.symbols, rows, day)
         owner = np.arange(len(options.symbols))
         return to_table(options.symbols, owner, options.bars, np.full(len(owner), midnight_ns(day)))
+
+
+def _in_order(table: pl.DataFrame, renamed: bool) -> pl.DataFrame:
+    """The rows in the order of their tickers, which are in order but for changed ones."""
+    return table.sort("ticker", maintain_order=True) if renamed else table
 
 
 def _minute_table(tickers: pl.Series, rows: MinuteBars, day: date) -> pl.DataFrame:

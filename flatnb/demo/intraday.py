@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .bars import PRICE_UNITS, SHARE_UNITS, TRADES_FOR_RANGE, Bars
 from .noise import Flags, Floats, Ints, Keys, chunks, derive, mix, normal, uniform
-from .trading_hours import DayLayout
+from .session_minutes import DayLayout
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -297,6 +297,9 @@ def _prices(
     low -= np.rint(noise[:, 1] ** 2 * 0.7 * minute_range).astype(np.int64) * step
     np.minimum(high, top, out=high)
     np.maximum(low, bottom, out=low)
+    # Three trades are open, close and one more: it is above them or below, not both.
+    both = (count == 3) & (high > np.maximum(open_, close))
+    low[both] = np.minimum(open_, close)[both]
     high[peaks] = top[peaks]
     low[troughs] = bottom[troughs]
     return open_, close, high, low

@@ -17,9 +17,17 @@ import polars as pl
 
 from ..market import calendar
 from .bars import PRICE_UNITS, to_table
-from .intraday import Precision, split
+from .futures_contracts import contracts_on
+from .intraday import split
+from .session_minutes import (
+    EXCHANGE_TIME,
+    MINUTE_NS,
+    REGULAR,
+    DayLayout,
+    midnight_ns,
+    option_layout,
+)
 from .stocks import make_stock_day
-from .trading_hours import EXCHANGE_TIME, MINUTE_NS, REGULAR, DayLayout, midnight_ns, option_layout
 from .universe import Universe, make_universe
 
 _UTC = ZoneInfo("UTC")
@@ -29,7 +37,6 @@ _DAY_MINUTES = 24 * 60
 _FUTURES_OPEN, _FUTURES_MINUTES = time(18), 23 * 60
 _CLOSED_TO_FUTURES = frozenset({"New Year's Day", "Good Friday", "Christmas Day"})
 _FUTURES_EXCHANGE = 4  # invented
-_QUARTERS = "HMUZ"  # the futures month codes of March, June, September and December
 
 
 def _every_minute(length: int) -> DayLayout:
@@ -118,20 +125,20 @@ class OtherMarket:
 
     def bars(self, day: date, *, minutes: bool) -> pl.DataFrame:
         """The rows of a day: the columns of stocks' bars and, for futures, their own as well."""
-        universe = self._universe
-        stocks = make_stock_day(universe, day)
-        regular = stocks.sessions[:, REGULAR]
+        stocks = make_stock_day(self._universe, day)
+        regular, keys, precision = stocks.sessions[:, REGULAR], stocks.keys, stocks.precision
+        tickers = self._universe.tickers
+        if self._spec.futures:
+            contracts = contracts_on(day, tickers, regular, keys, precision)
+            tickers, regular, keys, precision = contracts
         if minutes:
-            precision = Precision(
-                stocks.precision.tick, stocks.precision.fractional, sub_penny=True
-            )
-            split_bars = split(regular[:, None], self._layout(day), stocks.keys, precision)
+            split_bars = split(regular[:, None], self._layout(day), keys, precision)
             owner, bars = split_bars.owner, split_bars.bars
             start = self._opening_ns(day) + split_bars.minute * MINUTE_NS
         else:
             owner = np.flatnonzero(regular.transactions)
             bars, start = regular[owner], np.full(len(owner), self._opening_ns(day))
-        return self._add_market_columns(to_table(self._tickers(day), owner, bars, start), day)
+        return self._add_market_columns(to_table(tickers, owner, bars, start), day)
 
     def _layout(self, day: date) -> DayLayout:
         if self._spec.futures:
@@ -148,14 +155,6 @@ class OtherMarket:
         else:
             return midnight_ns(day)
         return int(opening.timestamp()) * 10**9
-
-    def _tickers(self, day: date) -> pl.Series:
-        tickers = self._universe.tickers
-        if not self._spec.futures:
-            return tickers
-        # The contract of the next quarter's month: ESH4 is that of March 2024.
-        months = (day.month + 2) // 3
-        return tickers + f"{_QUARTERS[months - 1]}{day.year % 10}"
 
     def _add_market_columns(self, table: pl.DataFrame, day: date) -> pl.DataFrame:
         if self._spec.scale > 1:

@@ -15,8 +15,8 @@ from .bars import PRICE_UNITS, SHARE_UNITS, Bars, make_bars
 from .intraday import CENT, Precision
 from .noise import Floats, Ints, Keys, derive, normal, uniform
 from .pricing import option_values
+from .session_minutes import REGULAR
 from .stocks import make_stock_day
-from .trading_hours import REGULAR
 from .universe import Universe
 
 _CONTRACT, _POPULARITY, _DAY, _TRADES, _ROUNDING, _SIZE, _PATH = range(7)

@@ -25,6 +25,7 @@ from moto.s3.models import s3_backends
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from ..market.data_types import LIVE_BUCKET, LIVE_OPTIONS_ROOT
+from ..reference.stand_in import ReferenceStandIn
 from .bucket import DemoBucket, last_published_day, published_keys
 from .demo_market import DemoMarket
 
@@ -100,6 +101,7 @@ class DemoServer:
         self._forbidden = (forbidden,) if isinstance(forbidden, str) else tuple(forbidden)
         self._port = port
         self._running: _Running | None = None
+        self._reference: ReferenceStandIn | None = None
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -149,6 +151,25 @@ class DemoServer:
             if self._running is not None:
                 self._running.stop()
                 self._running = None
+            if self._reference is not None:
+                self._reference.__exit__(None, None, None)
+                self._reference = None
+
+    @property
+    def reference(self) -> ReferenceStandIn:
+        """The stand-in of the reference service, with the market's actions and tickers.
+
+        It starts when it is first asked for, and stops with the server.
+        """
+        with self._lock:
+            if self._reference is None:
+                market = self.market
+                events = market.ticker_events()
+                made = ReferenceStandIn(
+                    market.actions(), events=events, tickers=dict.fromkeys(events, "CS")
+                )
+                self._reference = made.__enter__()
+            return self._reference
 
     def prepare(self, *data_types: str) -> None:
         """Generate all files of some data types now, so that no request waits for them.

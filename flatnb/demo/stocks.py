@@ -11,7 +11,7 @@ from .bars import PRICE_UNITS, SHARE_UNITS, Bars, make_bars
 from .files import DECIMALS_SINCE
 from .intraday import CENT, HALF_CENT, Precision
 from .noise import Flags, Floats, Ints, Keys, derive, normal, uniform
-from .trading_hours import REGULAR, day_before
+from .session_minutes import REGULAR, day_before
 from .universe import Universe
 
 _DAY, _GAP, _UP, _DOWN, _TRADES, _ROUNDING, _SIZE, _SUB_PENNY, _FRACTION = range(9)
@@ -45,7 +45,10 @@ def make_stock_day(universe: Universe, day: date) -> StockDay:
     keys = derive(universe.keys, _DAY, day.toordinal())
     previous, close = universe.price_at(day_before(day)), universe.price_at(day)
     transactions = _transactions(universe, keys, np.log(close / previous) / universe.risk)
-    sizes = universe.trade_size[:, None] * np.exp(0.35 * normal(_by_session(keys, _SIZE)))
+    price_factor, size_factor = universe.factors_on(day)
+    previous, close = previous * price_factor, close * price_factor
+    trade_size = universe.trade_size * size_factor
+    sizes = trade_size[:, None] * np.exp(0.35 * normal(_by_session(keys, _SIZE)))
     fractional = universe.fractional & (day >= DECIMALS_SINCE)
     tick = np.where(close < _FINE_TICK_BELOW, 1, CENT)
     dollars = _prices(keys, previous, close, universe.risk)

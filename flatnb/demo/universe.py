@@ -16,8 +16,9 @@ from functools import lru_cache
 import numpy as np
 import polars as pl
 
+from .corporate_actions import DemoAction, actions_of
 from .noise import Flags, Floats, Keys, derive, normal, uniform, walk
-from .trading_hours import weekday_index
+from .session_minutes import weekday_index
 
 # ticker/price on the reference day/thousands of trades per day; those that tests and notebooks use
 # come first, as a market of ten tickers has the first ten.
@@ -87,6 +88,8 @@ class Universe:
         Whether fractions of its shares are traded.
     market_key
         The random key of the market's return, of shape (1,).
+    actions
+        Splits and dividends, each with its ticker's place; `price_at` is without them.
     """
 
     tickers: pl.Series
@@ -98,6 +101,16 @@ class Universe:
     trade_size: Floats
     fractional: Flags
     market_key: Keys
+    actions: tuple[tuple[int, DemoAction], ...] = ()
+
+    def factors_on(self, day: date) -> tuple[Floats, Floats]:
+        """What prices and volumes are multiplied with in the files of a day, for each ticker."""
+        price, size = np.ones(len(self.tickers)), np.ones(len(self.tickers))
+        for place, action in self.actions:
+            if action.day <= day:
+                price[place] *= action.price_factor
+                size[place] *= action.size_factor
+        return price, size
 
     @property
     def risk(self) -> Floats:
@@ -116,7 +129,7 @@ def _path(keys: Keys, market_key: Keys, volatility: Floats, beta: Floats, step: 
     return volatility * walk(derive(keys, _PATH), step) + beta * market
 
 
-def make_universe(specs: Sequence[str], seed: int) -> Universe:
+def make_universe(specs: Sequence[str], seed: int, *, with_actions: bool = False) -> Universe:
     """A universe of ``ticker/price/thousands of trades`` entries."""
     rows = sorted((ticker, price, trades) for ticker, price, trades in _parse(specs))
     tickers = [ticker for ticker, _, _ in rows]
@@ -140,6 +153,7 @@ def make_universe(specs: Sequence[str], seed: int) -> Universe:
         trade_size=size,
         fractional=uniform(derive(keys, _FRACTIONAL)) < np.where(price < 1, 0.1, 0.85),
         market_key=market_key,
+        actions=tuple(actions_of(pl.Series(tickers))) if with_actions else (),
     )
 
 

@@ -17,7 +17,7 @@ from ..errors import BucketNotFoundError
 from .base_downloader import Downloader, LocalPath, check_at_least, keys_of
 from .core.commands import Operation
 from .core.listing import ObjectListing, exists, list_folders, list_summaries
-from .core.transfer import ObjectVersion, download
+from .core.transfer import ObjectVersion, download, download_ranges
 from .drivers.aiobotocore_session import SessionWithoutRetries
 from .drivers.async_driver import AsyncRun, Connection
 from .drivers.botocore_client import (
@@ -30,7 +30,7 @@ from .drivers.botocore_client import (
 from .events import Listener
 from .object_names import list_of, validate_name
 from .statistics import Statistics
-from .targets import Target
+from .targets import RangesTarget, Target
 
 T = TypeVar("T")
 
@@ -269,6 +269,25 @@ class AsyncS3Downloader(Downloader):
         context = self._context_with(listener)
         operation = download(context, *validate_name(bucket, key), target, finish, known)
         return await self._run_file(operation)
+
+    async def fetch_ranges(
+        self,
+        bucket: str,
+        key: str,
+        ranges: Sequence[tuple[int, int]],
+        version: ObjectVersion,
+        finish: Callable[[RangesTarget], T],
+        listener: Listener | None = None,
+    ) -> T:
+        """Download byte ranges of one version of an object, return ``finish(target)``.
+
+        ``finish`` runs in a thread. See `flatnb.download.core.transfer.download_ranges`;
+        ``listener`` gets only the events of this download.
+        """
+        context = self._context_with(listener)
+        target = RangesTarget(ranges)
+        bucket, key = validate_name(bucket, key)
+        return await self._run_file(download_ranges(context, bucket, key, target, finish, version))
 
     async def close(self) -> None:
         """Close this event loop's client; the downloader can be used again afterwards."""

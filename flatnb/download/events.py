@@ -63,10 +63,14 @@ class DownloadFinished(Event):
 
 @dataclass(frozen=True, slots=True)
 class DownloadFailed(Event):
-    """The download failed; ``reason`` is ``"cancelled"`` if it was cancelled."""
+    """The download failed; ``reason`` is ``"cancelled"`` if it was cancelled.
+
+    ``is_missing`` says that the bucket has no such object.
+    """
 
     reason: str
     elapsed_s: float
+    is_missing: bool = False
 
     @property
     def was_cancelled(self) -> bool:

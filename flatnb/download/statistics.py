@@ -34,7 +34,10 @@ class StatisticsDict(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The totals at one time; ``cancelled`` counts those of ``failed`` that were cancelled.
+    """The totals at one time.
+
+    ``cancelled`` counts those of ``failed`` that were cancelled, ``missing`` those that the bucket
+    does not have.
 
     ``busy_s`` is the time in seconds during which at least one download was running.
     """
@@ -43,6 +46,7 @@ class Totals:
     successful: int = 0
     failed: int = 0
     cancelled: int = 0
+    missing: int = 0
     retries: int = 0
     cache_hits: int = 0
     received_bytes: int = 0
@@ -53,6 +57,11 @@ class Totals:
     def running(self) -> int:
         """Downloads that have started and not ended."""
         return self.started - self.successful - self.failed
+
+    @property
+    def failures(self) -> int:
+        """Downloads that failed: neither cancelled nor of a file that does not exist."""
+        return self.failed - self.cancelled - self.missing
 
     @property
     def success_rate(self) -> float:
@@ -118,6 +127,7 @@ class Statistics:
                     totals,
                     failed=totals.failed + 1,
                     cancelled=totals.cancelled + event.was_cancelled,
+                    missing=totals.missing + event.is_missing,
                 )
         if self._busy_since is not None and not totals.running:
             totals = replace(totals, busy_s=totals.busy_s + self._clock() - self._busy_since)
@@ -157,7 +167,7 @@ class Statistics:
             html.facts(
                 {
                     "Files": f"{totals.successful:,} done, {totals.running:,} running, "
-                    f"{totals.failed:,} failed, {totals.cache_hits:,} from cache",
+                    f"{_unsuccessful(totals)}, {totals.cache_hits:,} from cache",
                     "Received": f"{format_bytes(totals.received_bytes)} in {totals.busy_s:.1f} s "
                     f"({format_bytes(totals.bytes_per_s)}/s)",
                     "Retries": f"{totals.retries:,}",
@@ -177,8 +187,16 @@ class Statistics:
         if not totals.started:
             return "no downloads yet"
         return (
-            f"{totals.successful} files done, {totals.running} running, {totals.failed} failed; "
+            f"{totals.successful} files done, {totals.running} running, {_unsuccessful(totals)}; "
             f"{format_bytes(totals.received_bytes)} received in {totals.busy_s:.1f} s "
             f"({format_bytes(totals.bytes_per_s)}/s), {totals.retries} retries, "
             f"success rate {totals.success_rate:.0%}"
         )
+
+
+def _unsuccessful(totals: Totals) -> str:
+    """The downloads that gave no file, each by the word that the report has for its day."""
+    parts = [f"{totals.failures:,} failed"]
+    parts += [f"{totals.missing:,} missing"] if totals.missing else []
+    parts += [f"{totals.cancelled:,} cancelled"] if totals.cancelled else []
+    return ", ".join(parts)

@@ -5,6 +5,7 @@ A target accepts parts in any order and from several threads, as each part write
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import os
 import re
@@ -12,7 +13,7 @@ import secrets
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -62,6 +63,9 @@ class Target(Protocol):
     def chunks(self) -> Iterator[memoryview]:
         """All bytes in order, in pieces of at most `CHUNK_BYTES`."""
 
+    def read(self, start: int, stop: int) -> bytes:
+        """The bytes of a range."""
+
     @property
     def size(self) -> int:
         """Bytes allocated or written."""
@@ -89,6 +93,9 @@ class MemoryTarget:
                 raise Aborted
             yield view[offset : offset + CHUNK_BYTES]
 
+    def read(self, start: int, stop: int) -> bytes:
+        return bytes(self._buffer[start:stop])
+
     @property
     def size(self) -> int:
         return len(self._buffer)
@@ -102,6 +109,50 @@ class MemoryTarget:
         self._buffer = bytearray()
 
 
+class RangesTarget:
+    """Stores byte ranges of an object in memory.
+
+    Parameters
+    ----------
+    ranges
+        Offsets in the object, each the first byte and the one after the last; ascending, without
+        overlap.
+    """
+
+    def __init__(self, ranges: Sequence[tuple[int, int]]) -> None:
+        self.ranges = tuple(ranges)
+        self._starts = [start for start, _ in self.ranges]
+        self._buffers = [bytearray(stop - start) for start, stop in self.ranges]
+
+    def allocate(self, size: int | None) -> None:
+        """Nothing to do: the ranges are known from the beginning."""
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Store bytes at an offset in the object; they lie in one range."""
+        number = bisect.bisect_right(self._starts, offset) - 1
+        start = offset - self._starts[number]
+        self._buffers[number][start : start + len(data)] = data
+
+    def chunks(self) -> Iterator[memoryview]:
+        """The ranges, in order."""
+        return map(memoryview, self._buffers)
+
+    def read(self, start: int, stop: int) -> bytes:
+        """The bytes from ``start`` to ``stop``, which lie in one range."""
+        number = bisect.bisect_right(self._starts, start) - 1
+        first = self._starts[number]
+        return bytes(self._buffers[number][start - first : stop - first])
+
+    @property
+    def size(self) -> int:
+        """Bytes of all ranges together."""
+        return sum(map(len, self._buffers))
+
+    def abort(self) -> None:
+        """Discard the content."""
+        self._buffers = [bytearray() for _ in self.ranges]
+
+
 class _SharedFile:
     """An open file that several threads write to and read from by offset."""
 
@@ -109,12 +160,17 @@ class _SharedFile:
         self._file = file
         self._lock = threading.Lock()
 
-    def write(self, offset: int, data: bytes | memoryview) -> None:
+    def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
         with self._open() as file:
             file.seek(offset)
             view = memoryview(data)
             while view:
                 view = view[file.write(view) :]
+
+    def read(self, start: int, stop: int) -> bytes:
+        with self._open() as file:
+            file.seek(start)
+            return file.read(stop - start)
 
     def read_chunks(self, size: int) -> Iterator[memoryview]:
         for offset in range(0, size, CHUNK_BYTES):
@@ -146,7 +202,7 @@ class _Spool(_SharedFile):
         if size is not None:
             self._spool.rollover()
 
-    def write(self, offset: int, data: bytes | memoryview) -> None:
+    def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
         super().write(offset, data)
         self.size = max(self.size, offset + len(data))
 
@@ -183,6 +239,9 @@ class SpillTarget:
     def chunks(self) -> Iterator[memoryview]:
         return self._target.chunks()
 
+    def read(self, start: int, stop: int) -> bytes:
+        return self._target.read(start, stop)
+
     @property
     def size(self) -> int:
         return self._target.size
@@ -213,6 +272,9 @@ class FileTarget:
 
     def chunks(self) -> Iterator[memoryview]:
         return self._part.read_chunks(self._size)
+
+    def read(self, start: int, stop: int) -> bytes:
+        return self._part.read(start, stop)
 
     @property
     def size(self) -> int:

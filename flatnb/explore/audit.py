@@ -10,8 +10,9 @@ from datetime import date, datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
+from ..formatting import format_days
 from ..frames.misdated import misdated_rows
-from ..html import table
+from ..html import good, table
 from ..market.calendar import (
     EXCHANGE_TIME_ZONE,
     is_early_close,
@@ -118,14 +119,29 @@ class Audit:
         return not self.findings
 
     def __repr__(self) -> str:
+        if self.is_clean:
+            return f"✓ {self._clean()}"
         lines = [f"{self.data_type}: {len(self.days)} days, {self._count}"]
         lines += [f"  {found.date} {found.check}: {found.what}" for found in self.findings]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
+        if self.is_clean:
+            return good(self._clean())
         rows = [(found.date, found.check, found.what) for found in self.findings]
         title = f"Audit: {self.data_type}"
         return table(title, rows, ("day", "check", "what"), f"{len(self.days)} days, {self._count}")
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether days were checked and nothing was found."""
+        return bool(self.days) and not self.findings
+
+    def _clean(self) -> str:
+        span = format_days(min(self.days), max(self.days))
+        count = len(self.days)
+        days = "1 day" if count == 1 else f"{count:,} days"
+        return f"audit of {self.data_type}: nothing found in {days}, {span}"
 
     @property
     def _count(self) -> str:

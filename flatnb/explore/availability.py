@@ -52,16 +52,16 @@ class Availability:
     def __repr__(self) -> str:
         if not self.days:
             return f"{self.data_type}: no files"
-        lack = f"; without a file: {len(self.missing)} trading days" if self.missing else ""
+        lack = f"; {len(self.missing):,} trading days missing" if self.missing else ""
         return (
             f"{self.data_type}: {len(self.days):,} days from {self.first} to {self.last}, "
             f"{format_bytes(self.size_bytes)}{lack}"
         )
 
     def _repr_html_(self) -> str:
-        squares = dict.fromkeys(self.days, "loaded") | dict.fromkeys(self.missing, "missing")
+        squares = dict.fromkeys(self.days, "listed") | dict.fromkeys(self.missing, "missing")
         summary = repr(self).removeprefix(f"{self.data_type}: ")
-        return page(head(self.data_type, summary) + heat_map(squares, ("loaded", "missing")))
+        return page(head(self.data_type, summary) + heat_map(squares, ("listed", "missing")))
 
 
 def make_availability(

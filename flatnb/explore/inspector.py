@@ -55,6 +55,7 @@ class Inspector:
 
     def verify(self, path: str | os.PathLike[str]) -> Verification:
         """See `FlatSession.verify`."""
+        self.context.runner.check_open()
         lock = Lock.read(path)
         bucket = self.context.catalog.bucket
         if lock.bucket != bucket:

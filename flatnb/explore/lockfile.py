@@ -11,8 +11,9 @@ from typing import Any, Literal
 from .. import __version__
 from ..download.core.listing import ObjectSummary
 from ..download.targets import PartFile, local_path
-from ..html import table
-from ..load.day_cache import SCHEMA_VERSION
+from ..formatting import format_bytes
+from ..html import good, head, page, table
+from ..load.cache_files import SCHEMA_VERSION
 from ..load.journal import UsedFile
 
 LockStatus = Literal["same", "changed", "gone"]
@@ -106,6 +107,19 @@ class Lock:
             )
         return cls(bucket, files, schema, version)
 
+    def __repr__(self) -> str:
+        return f"Lock({self._summary()})"
+
+    def _repr_html_(self) -> str:
+        if not self.files:
+            return page(head("Lock", "empty: this session has loaded nothing yet"))
+        return good(f"locked: {self._summary()}")
+
+    def _summary(self) -> str:
+        size = format_bytes(sum(file.size_bytes for file in self.files))
+        count = len(self.files)
+        return f"{count:,} {'file' if count == 1 else 'files'}, {size}, bucket {self.bucket}"
+
 
 @dataclass(frozen=True)
 class Verification:
@@ -130,11 +144,18 @@ class Verification:
         return [key for key, each in self.files.items() if each == status]
 
     def __repr__(self) -> str:
+        if self and self.files:
+            return f"✓ {self._clean()}"
         counts = (f"{len(self.with_status(status))} {status}" for status in _STATUSES)
         changes = [f"  {key} {status}" for key, status in self._changes()]
         return "\n".join([", ".join(counts), *changes, *(f"  {rule}" for rule in self.rules)])
 
+    def _clean(self) -> str:
+        return f"verified: all {len(self.files):,} files are the same as when they were locked"
+
     def _repr_html_(self) -> str:
+        if self and self.files:
+            return good(self._clean())
         note = f"{len(self.with_status('same'))} of {len(self.files)} files are the same"
         return table("Lock", self._changes(), ("file", "now"), "; ".join([note, *self.rules]))
 

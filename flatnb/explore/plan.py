@@ -48,6 +48,8 @@ class PlannedDay:
         ``"not cached"``: not in the cache, and with ``offline=True`` the bucket is not asked.
     size_bytes
         Size of the file in the bucket; 0 if there is none.
+    download_bytes
+        Bytes of it that would be downloaded: all, or ranges of a file that is cached in part.
     note
         What users have publicly reported of this file, or other remarks.
     """
@@ -56,6 +58,7 @@ class PlannedDay:
     key: str
     status: PlanStatus
     size_bytes: int
+    download_bytes: int = 0
     note: str = ""
 
 
@@ -70,8 +73,17 @@ class Plan:
         and of those in the future one each, with a note.
     rows_estimate
         Rows in the frame, estimated from the sizes; None where too little is known.
+    rows_note
+        Which rows there will be, and how adjusted; empty if they are those of the files.
     seconds_estimate
-        For the download, at the rate that this session measured, or else at what users measured.
+        For the download, at ``bytes_per_s``.
+    bytes_per_s, rate_source
+        The rate, and whether this session measured it or a user of the service did.
+    counted_days
+        Of so many cached days the rows were counted for `rows_estimate`; 0: none was.
+    sampled_days
+        Of so many days alone the size was looked up, and the others are assumed to be there and
+        as large as the nearest; 0: all were looked up.
     """
 
     data_type: str
@@ -79,7 +91,11 @@ class Plan:
     rows_estimate: int | None
     columns: int
     bytes_per_s: float
+    rows_note: str
     run: Callable[[], Any]
+    rate_source: str = ""
+    counted_days: int = 0
+    sampled_days: int = 0
 
     def with_status(self, *statuses: PlanStatus) -> list[PlannedDay]:
         """The days with one of these statuses."""
@@ -92,8 +108,8 @@ class Plan:
 
     @property
     def bytes_to_download(self) -> int:
-        """Size of the files that are not cached."""
-        return sum(day.size_bytes for day in self.with_status("to download", "replaced"))
+        """Size of the files that are not cached, or of the ranges needed of them."""
+        return sum(day.download_bytes for day in self.days)
 
     @property
     def bytes_cached(self) -> int:
@@ -129,16 +145,36 @@ class Plan:
 
     def _facts(self) -> Mapping[str, str]:
         size = format_bytes(self.bytes_to_download)
+        sampled = f" (sizes of {self.sampled_days} days looked up)" if self.sampled_days else ""
         pairs = {
             "Days": self._counts(),
-            "To download": f"{size}, {format_duration(self.seconds_estimate)}",
+            "To download": f"{size}{sampled}, {self.time_text}",
             "Cached": format_bytes(self.bytes_cached),
         }
         if self.rows_estimate is not None and self.memory_bytes_estimate is not None:
-            pairs["Frame"] = (
-                f"about {self.rows_estimate:,} rows, {format_bytes(self.memory_bytes_estimate)}"
-            )
+            pairs["Frame"] = f"{self.rows_text}, {format_bytes(self.memory_bytes_estimate)}"
+        if self.rows_note:
+            pairs["Rows"] = self.rows_note
         return pairs
+
+    @property
+    def time_text(self) -> str:
+        """How long the download takes, and at which rate, for people."""
+        if not self.bytes_to_download:
+            return "nothing to wait for"
+        rate = f"{format_bytes(self.bytes_per_s)}/s"
+        source = f" ({self.rate_source})" if self.rate_source else ""
+        return f"{format_duration(self.seconds_estimate)} at {rate}{source}"
+
+    @property
+    def rows_text(self) -> str:
+        """How many rows, and what they were counted by, for people; empty if unknown."""
+        if self.rows_estimate is None:
+            return ""
+        if self.counted_days and self.counted_days == self.files:
+            return f"{self.rows_estimate:,} rows"
+        source = f" (counted in {self.counted_days} cached days)" if self.counted_days else ""
+        return f"about {self.rows_estimate:,} rows{source}"
 
     def _summary(self) -> str:
         return "; ".join(f"{name.lower()}: {value}" for name, value in self._facts().items())
@@ -164,36 +200,85 @@ def make_plan(
     needs_revalidation: Callable[[date], bool],
     now: datetime,
     is_offline: bool,
-    bytes_per_s: float,
+    rate: Rate,
+    rows_cached: Mapping[str, int],
     run: Callable[[], Any],
 ) -> Plan:
-    """Make a plan of what is listed and what is cached; offline nothing is listed."""
+    """Make a plan of what is listed and what is cached; offline nothing is listed.
+
+    Parameters
+    ----------
+    rows_cached
+        Key → selected rows, of cached days in which they were counted.
+    """
+    sizes = _SampledSizes(survey)
 
     def planned(day: date, key: str) -> PlannedDay:
         listed, cached = survey.listed.get(key), survey.cached.get(key)
         status: PlanStatus
         impossible = reason_for_no_file(request.data_type, day)
         note = impossible or known_issue(request.data_type, day)
-        if cached is not None and (listed == cached or not needs_revalidation(day)):
-            status = "cached"
-            if listed is not None and listed != cached:
+        if cached is not None and (listed == cached.version or not needs_revalidation(day)):
+            status = "to download" if cached.missing_bytes else "cached"
+            if listed is not None and listed != cached.version:
                 note = f"{_NEWER}; {note}" if note else _NEWER
+        elif listed is None and sizes.assumes(key):
+            size_bytes = sizes.nearest(key)
+            return PlannedDay(day, key, "to download", size_bytes, size_bytes, note)
         elif is_offline and not impossible:
             status = "not cached"
         elif listed is None:
             status = "missing" if is_published(day, now) else "late"
         else:
             status = "replaced" if cached is not None else "to download"
-        version = cached if status == "cached" else listed
-        return PlannedDay(day, key, status, version.size_bytes if version else 0, note)
+        is_cached = status == "cached" or (cached is not None and cached.missing_bytes > 0)
+        version = cached.version if cached is not None and is_cached else listed
+        size_bytes = version.size_bytes if version else 0
+        needed = cached.missing_bytes if cached is not None and is_cached else size_bytes
+        return PlannedDay(day, key, status, size_bytes, needed, note)
 
     days = tuple(planned(day, key) for day, key in survey.keys.items())
     columns = request.columns or tuple(request.data_type.columns) or ("ticker",)
-    rows = _rows(request, days)
-    return Plan(request.data_type.name, days, rows, len(columns) + 1, bytes_per_s, run)
+    hours = "" if request.hours == "all" else f"{request.hours} hours"
+    return Plan(
+        request.data_type.name,
+        days,
+        _rows(request, days, rows_cached),
+        len(columns) + 1,
+        rate.bytes_per_s,
+        ", ".join(filter(None, [hours, request.adjusted])),
+        run,
+        rate.source,
+        len(rows_cached),
+        len(survey.sampled),
+    )
 
 
-def _rows(request: Request, days: tuple[PlannedDay, ...]) -> int | None:
+class _SampledSizes:
+    """The sizes of files that were not looked up: those of the nearest that were."""
+
+    def __init__(self, survey: VersionSurvey) -> None:
+        order = list(survey.keys.values())
+        self._places = {key: place for place, key in enumerate(order)} if survey.sampled else {}
+        found = [key for key in survey.sampled if key in survey.listed]
+        self._found = [(self._places[key], survey.listed[key].size_bytes) for key in found]
+        self._looked_up = frozenset(survey.sampled)
+
+    def assumes(self, key: str) -> bool:
+        """Whether a file was not looked up."""
+        return bool(self._found) and key in self._places and key not in self._looked_up
+
+    def nearest(self, key: str) -> int:
+        """The size in bytes of the nearest file that was."""
+        place = self._places[key]
+        return min(self._found, key=lambda found: abs(found[0] - place))[1]
+
+
+def _rows(
+    request: Request, days: tuple[PlannedDay, ...], rows_cached: Mapping[str, int]
+) -> int | None:
+    if rows_cached:
+        return _rows_by_counts(request, days, rows_cached)
     name = request.data_type.name
     if request.selection is None:
         each = _BYTES_PER_ROW.get(name, _USUAL_BYTES_PER_ROW)
@@ -205,6 +290,29 @@ def _rows(request: Request, days: tuple[PlannedDay, ...]) -> int | None:
     return files * len(request.selection.symbols) * per_symbol
 
 
-def expected_rate(bytes_per_s: float, connections: int) -> float:
-    """Bytes per second: as measured in this session, or else by users."""
-    return bytes_per_s or connections * _BYTES_PER_S_AND_CONNECTION
+def _rows_by_counts(
+    request: Request, days: tuple[PlannedDay, ...], rows_cached: Mapping[str, int]
+) -> int:
+    """Rows as counted in cached days; the others have as many a byte, or by symbols a file."""
+    others = [day.size_bytes for day in days if day.size_bytes and day.key not in rows_cached]
+    counted = sum(rows_cached.values())
+    if request.selection is not None:
+        return counted + round(len(others) * counted / len(rows_cached))
+    size = sum(day.size_bytes for day in days if day.key in rows_cached)
+    return counted + (round(sum(others) * counted / size) if size else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A rate of downloads, and who measured it."""
+
+    bytes_per_s: float
+    source: str
+
+
+def expected_rate(bytes_per_s: float, connections: int) -> Rate:
+    """The rate that was measured in this session, or else by a user of the service."""
+    if bytes_per_s:
+        return Rate(bytes_per_s, "measured in this session")
+    assumed = connections * _BYTES_PER_S_AND_CONNECTION
+    return Rate(assumed, f"not measured yet; a user's with {connections} connections")

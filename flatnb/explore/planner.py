@@ -22,6 +22,8 @@ from .plan import Plan, expected_rate, make_plan
 
 _YEAR_KEYS = 1000
 _LISTING_LIFETIME_S = 300.0
+_SAMPLED_DAYS = 24
+_COUNTED_DAYS, _COUNTED_WHOLE_DAYS = 5, 250
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,34 @@ class Planner:
         **options: Unpack[LoadOptions],
     ) -> Plan:
         """See `FlatSession.plan`."""
+        return self._plan(None, data_type, start, end, frame=frame, **options)
+
+    def estimate(
+        self,
+        data_type: str,
+        start: DateLike,
+        end: DateLike,
+        *,
+        frame: FrameKind = "polars",
+        **options: Unpack[LoadOptions],
+    ) -> Plan:
+        """As `plan`, but of a range of more than two years look up only some days."""
+        return self._plan(_SAMPLED_DAYS, data_type, start, end, frame=frame, **options)
+
+    def _plan(
+        self,
+        most: int | None,
+        data_type: str,
+        start: DateLike,
+        end: DateLike,
+        *,
+        frame: FrameKind,
+        **options: Unpack[LoadOptions],
+    ) -> Plan:
         request = Request.validate(data_type, start, end, frame=frame, **options)
-        versions = self.loader.versions(request)
-        survey = self.context.runner.wait(versions.survey(), f"plan of {data_type}")
+        versions = self.loader.versions(request)  # which tickers are wanted changes no file
+        work = versions.survey() if most is None else versions.sample(most)
+        survey = self.context.runner.wait(work, f"plan of {data_type}")
         downloader = self.context.downloader
 
         def load() -> object:
@@ -57,11 +84,25 @@ class Planner:
             needs_revalidation=versions.needs_revalidation,
             now=exchange_now(),
             is_offline=self.context.spec.offline,
-            bytes_per_s=expected_rate(
+            rate=expected_rate(
                 downloader.statistics.totals.bytes_per_s, downloader.max_pool_connections
             ),
+            rows_cached=self._rows_cached(request, list(survey.cached)),
             run=load,
         )
+
+    def _rows_cached(self, request: Request, keys: list[str]) -> dict[str, int]:
+        """Key → selected rows, of the last cached days; by symbols of fewer.
+
+        The rows of a whole day are in its Parquet file's footer, those of symbols have to be read.
+        """
+        policy = self.context.cache_policy
+        if policy is None:
+            return {}
+        most = _COUNTED_WHOLE_DAYS if request.selection is None else _COUNTED_DAYS
+        chosen = keys[-most:]
+        counts = {key: policy.cache.count_rows(key, request.selection) for key in chosen}
+        return {key: count for key, count in counts.items() if count is not None}
 
     def available(
         self, data_type: str, start: DateLike | None, end: DateLike | None

@@ -86,6 +86,19 @@ class Selection:
             is_selected |= in_range & ticker.str.contains(pattern)
         return is_selected
 
+    def covers(self, other: Selection) -> bool:
+        """Whether all rows of another selection are among those of this one, by their names."""
+        if not (other.symbols or other.roots) or self.contracts is not None:
+            return False
+        return set(other.symbols) <= set(self.symbols) and set(other.roots) <= set(self.roots)
+
+    def union(self, other: Selection) -> Selection:
+        """The rows of both, regardless of limits on contracts."""
+        return Selection(
+            tuple(dict.fromkeys([*self.symbols, *other.symbols])),
+            tuple(dict.fromkeys([*self.roots, *other.roots])),
+        )
+
     @property
     def names(self) -> list[str]:
         """The symbols and roots in a user's notation."""

@@ -116,7 +116,7 @@ class ActivitySnapshot:
     running
         The downloads in progress, in the order in which they started.
     failures
-        The last failures, newest first; cancelled downloads are not included.
+        The last failures, newest first; neither cancelled downloads nor missing files.
     bytes_per_s
         The current rate; 0.0 if nothing is running.
     rate_history
@@ -191,7 +191,7 @@ class Activity:
 
     def _end(self, event: DownloadFinished | DownloadFailed) -> None:
         self._running.pop(event.key, None)
-        if isinstance(event, DownloadFailed) and not event.was_cancelled:
+        if isinstance(event, DownloadFailed) and not (event.was_cancelled or event.is_missing):
             self._failures.appendleft(FailedFile(event.key, event.reason))
         if not self._running:
             self._rate_history = self._throughput.history(self._clock())

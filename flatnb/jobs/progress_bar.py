@@ -40,12 +40,22 @@ class ProgressBar:
             self._bar = _new_bar(self._name)
         progress, bar = self._progress, self._bar
         bar.total = progress.known_bytes
-        bar.set_postfix_str(f"{progress.ended}/{progress.files} files", refresh=False)
+        bar.set_postfix_str(_counts(progress), refresh=False)
         bar.update(progress.received_bytes - bar.n)
         bar.refresh()
         if done:
             bar.close()
             self._bar, self._show = None, False
+
+
+def _counts(progress: Progress) -> str:
+    counts = {
+        "failed": progress.failed,
+        "missing": progress.missing,
+        "cancelled": progress.cancelled,
+    }
+    rest = "".join(f", {count} {name}" for name, count in counts.items() if count)
+    return f"{progress.loaded}/{progress.files} files{rest}"
 
 
 def _new_bar(name: str) -> tqdm[None]:

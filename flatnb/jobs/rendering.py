@@ -71,19 +71,19 @@ def panel_text(
 
 
 def figures(totals: Totals, snapshot: ActivitySnapshot) -> list[tuple[str, str]]:
-    """Names and values of the panel's figures; cancelled downloads do not count as failed."""
-    # Totals.failed includes cancelled downloads, as the documented get_statistics() does.
-    failed = totals.failed - totals.cancelled
-    ended = totals.successful + failed
+    """Names and values of the panel's figures; each file counts under one of them."""
+    ended = totals.successful + totals.failures
+    missing = [("Missing", f"{totals.missing:,}")] if totals.missing else []
     return [
         ("Done", f"{totals.successful:,}"),
         ("Running", f"{totals.running:,}"),
-        ("Failed", f"{failed:,}"),
+        ("Failed", f"{totals.failures:,}"),
         ("Received", format_bytes(totals.received_bytes - totals.discarded_bytes)),
         ("Rate now", f"{format_bytes(snapshot.bytes_per_s)}/s" if totals.running else "–"),
         ("Mean rate", f"{format_bytes(totals.bytes_per_s)}/s" if totals.busy_s else "–"),
         ("Retries", f"{totals.retries:,}"),
         ("Cached", f"{totals.cache_hits:,}"),
+        *missing,
         ("Success", f"{totals.successful / ended:.0%}" if ended else "–"),
     ]
 
@@ -151,12 +151,15 @@ def _percent_done(job: JobStatus) -> float:
 
 def _job_description(job: JobStatus, bytes_per_s: float) -> str:
     progress = job.progress
-    loaded = progress.ended - progress.failed
-    parts = [f"{loaded} of {progress.files} files"] if progress.files else []
-    if progress.failed:
-        parts.append(f"{progress.failed} failed")
-    if progress.cached:
-        parts.append(f"{progress.cached} from cache")
+    parts = [f"{progress.loaded:,} of {progress.files:,} files"] if progress.files else []
+    counts = {
+        "failed": progress.failed,
+        "missing": progress.missing,
+        # While others still run, a cancelled file is one that will not come.
+        "cancelled": progress.cancelled,
+        "from cache": progress.cached,
+    }
+    parts += [f"{count:,} {name}" for name, count in counts.items() if count]
     if progress.received_bytes:
         received = format_bytes(progress.received_bytes)
         expected = format_bytes(progress.expected_bytes)
@@ -189,7 +192,7 @@ def format_seconds(seconds: float) -> str:
 def _figures_html(totals: Totals, snapshot: ActivitySnapshot) -> str:
     pairs = figures(totals, snapshot)
     heads = "".join(f'<th scope="col">{name}</th>' for name, _ in pairs)
-    marks = {"Failed": ' class="flatnb-bad"'} if totals.failed > totals.cancelled else {}
+    marks = {"Failed": ' class="flatnb-bad"'} if totals.failures else {}
     cells = "".join(f"<td{marks.get(name, '')}>{value}</td>" for name, value in pairs)
     return (
         '<table class="flatnb-figures" aria-label="Totals of this session">'

@@ -10,7 +10,7 @@ from ..context import ContextSpec
 from ..download.events import BytesReceived, DownloadFailed, DownloadFinished, Listener, SizeKnown
 from ..errors import AccessDeniedError, FlatnbError, ObjectNotFoundError, TransferError
 from ..frames.header import AbsentColumnsError
-from ..load.day_cache import SCHEMA_VERSION
+from ..load.cache_files import SCHEMA_VERSION
 from ..load.object_versions import VersionSurvey, reason_for_no_file
 from ..load.progress import Progress
 from ..load.refusals import explain_second_refusal, unexpectedly_forbidden
@@ -20,6 +20,7 @@ from ..market.known_issues import why_no_file
 from ..report import DayOutcome, Status
 from .day_task import DayTask, Executor, ManifestRow
 from .manifest import Manifest
+from .transform import Transform, label_of
 
 
 def tasks_for(
@@ -28,8 +29,10 @@ def tasks_for(
     spec: ContextSpec,
     lake: str,
     scratch: str,
+    transform: Transform | None = None,
 ) -> list[DayTask]:
     """A task for each day that has a file."""
+    made_by = label_of(transform) if transform is not None else ""
     return [
         DayTask(
             data_type=request.data_type,
@@ -43,6 +46,9 @@ def tasks_for(
             scratch=scratch,
             selection=request.selection,
             columns=request.columns,
+            hours=request.hours,
+            transform=transform,
+            made_by=made_by,
         )
         for day, key in survey.keys.items()
         if key in survey.listed
@@ -129,7 +135,8 @@ async def _do(
         row = await asyncio.wrap_future(executor.submit(task))
     except Exception as error:  # a cluster may fail in any way
         if listener is not None:
-            listener(DownloadFailed(bucket, key, str(error), 0.0))
+            is_missing = isinstance(error, ObjectNotFoundError)
+            listener(DownloadFailed(bucket, key, str(error), 0.0, is_missing))
         return task, error
     if listener is not None:
         listener(SizeKnown(bucket, key, size_bytes))

@@ -16,11 +16,15 @@ from ..download.async_downloader import AsyncS3Downloader
 from ..download.core.transfer import ObjectVersion
 from ..download.events import Listener
 from ..download.targets import SpillTarget, Target, sync_folder
+from ..errors import SchemaError
 from ..frames.interrupts import retry_on_interrupt
+from ..frames.misdated import misdated_rows
 from ..frames.reader import batches, consume_day
 from ..frames.wanted_columns import WantedColumns
+from ..load.hours import columns_to_read, in_hours, time_column_of
 from .day_task import DayTask, ManifestRow, part_name
 from .storage import storage_at
+from .transform import transformed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -60,13 +64,14 @@ async def convert(
 def _write(
     task: DayTask, max_decompressed_bytes: int | None, target: Target, version: ObjectVersion | None
 ) -> ManifestRow:
-    wanted = WantedColumns(task.data_type, task.columns)
+    names = columns_to_read(task.data_type, task.columns, task.hours)
+    wanted = WantedColumns(task.data_type, names)
     with _scratch_folder(task) as folder:
         columns, rows = wanted.read(
             lambda columns: consume_day(
                 target.chunks,
                 task.data_type,
-                lambda pieces: _write_parts(folder, map(wanted.complete, pieces)),
+                lambda pieces: _write_parts(task, folder, map(wanted.complete, pieces)),
                 key=task.key,
                 selection=task.selection,
                 columns=columns,
@@ -104,16 +109,23 @@ def _scratch_folder(task: DayTask) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write_parts(folder: Path, pieces: Iterator[pl.DataFrame]) -> tuple[tuple[str, ...], list[int]]:
+def _write_parts(
+    task: DayTask, folder: Path, pieces: Iterator[pl.DataFrame]
+) -> tuple[tuple[str, ...], list[int]]:
     """Write a Parquet file for every few pieces; return the columns and each file's rows."""
     import polars as pl
 
     for old in folder.iterdir():
         old.unlink()
+    if task.hours != "all":
+        chosen = partial(_in_hours, task)
+        pieces = map(chosen, pieces)
+    if task.transform is not None:
+        pieces = transformed(pieces, task.transform, task.date, task.key, folder)
     columns: tuple[str, ...] = ()
     rows: list[int] = []
     for some in batches(pieces, _PIECES_A_FILE):
-        piece = pl.concat(some)
+        piece = pl.concat(some, how="vertical_relaxed" if task.transform else "vertical")
         with (folder / part_name(len(rows))).open("wb") as file:
             piece.write_parquet(file, compression="zstd", row_group_size=_ROWS_PER_GROUP)
             file.flush()
@@ -122,3 +134,14 @@ def _write_parts(folder: Path, pieces: Iterator[pl.DataFrame]) -> tuple[tuple[st
         rows.append(piece.height)
     sync_folder(folder)
     return columns, rows
+
+
+def _in_hours(task: DayTask, rows: pl.DataFrame) -> pl.DataFrame:
+    chosen = in_hours(rows, task.data_type, task.hours, task.date)
+    if chosen.is_empty() and task.data_type.days == "calendar":
+        # Rows of another day are in no hours of this one: a file of them, which the vendor has
+        # published, would be left out without a word.
+        note = misdated_rows(rows, task.date, time_column_of(task.data_type))
+        if note:
+            raise SchemaError(note, key=task.key)
+    return chosen.select(task.columns or chosen.columns)

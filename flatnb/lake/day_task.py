@@ -12,6 +12,8 @@ from typing import Any, Protocol, Self, runtime_checkable
 from ..context import ContextSpec
 from ..frames.selection import Selection
 from ..market.data_types import DataType
+from ..research.trading_hours import Hours
+from .transform import Transform
 
 PARTITION = "date="
 
@@ -30,6 +32,10 @@ class DayTask:
         Its address, which is the same in all processes.
     scratch
         The folder of unfinished files; empty for the machine's temporary folder.
+    hours, transform
+        Which rows are left, and what is then made of a day's.
+    made_by
+        The transform as text: a worker may not have its source.
     """
 
     data_type: DataType
@@ -43,11 +49,14 @@ class DayTask:
     scratch: str
     selection: Selection | None = None
     columns: tuple[str, ...] | None = None
+    hours: Hours = "all"
+    transform: Transform | None = None
+    made_by: str = ""
 
     @property
     def content(self) -> str:
         """Which rows and columns of the file are included, as text."""
-        return content_label(self.selection, self.columns)
+        return content_label(self.selection, self.columns, self.hours, self.made_by)
 
     @property
     def folder(self) -> str:
@@ -55,10 +64,16 @@ class DayTask:
         return day_folder(self.data_type.name, self.date)
 
 
-def content_label(selection: Selection | None, columns: tuple[str, ...] | None) -> str:
-    """Which rows and columns of each file are included, as text: the same for the same content.
+def content_label(
+    selection: Selection | None,
+    columns: tuple[str, ...] | None,
+    hours: Hours = "all",
+    made_by: str = "",
+) -> str:
+    """Which rows and columns of each file are included, and what is made of them, as text.
 
-    JSON of sorted names, as it is compared with what other versions of flatnb have written.
+    JSON of sorted names, so that it is the same for the same content: it is compared with what
+    other versions of flatnb have written.
     """
     parts: dict[str, object] = {}
     if selection is not None:
@@ -68,6 +83,9 @@ def content_label(selection: Selection | None, columns: tuple[str, ...] | None) 
             parts |= asdict(contracts) | {"strike": [float(each) for each in contracts.strike]}
     if columns is not None:
         parts["columns"] = sorted(set(columns))
+    if hours != "all":
+        parts["hours"] = hours
+    parts["made_by"] = made_by
     given = {name: value for name, value in parts.items() if value}
     return json.dumps(given, sort_keys=True) if given else "all rows and columns"
 

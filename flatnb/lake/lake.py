@@ -105,9 +105,9 @@ class Lake:
             raise ValueError(f"path={self.path!r} has no day of {self.data_type}")
         # The vendor adds columns over the years.
         schema: dict[str, Any] = {}
+        # Without glob, as the address may contain [ or *; read_parquet_schema always expands them.
         for path in self._manifest.examples():
-            schema |= pl.read_parquet_schema(path)
-        # Without glob, as the address may contain [ or *.
+            schema |= pl.scan_parquet(path, glob=False, hive_partitioning=False).collect_schema()
         scan = partial(pl.scan_parquet, paths, schema=schema, missing_columns="insert", glob=False)
         if not self._is_plain:
             rows = scan(hive_partitioning=False, include_file_paths=_PATH)

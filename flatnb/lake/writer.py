@@ -25,8 +25,21 @@ from .executors import LocalExecutor, executor_for
 from .lake import Lake
 from .manifest import Manifest
 from .storage import Storage, storage_at
+from .transform import Transform, label_of
 
-_LOADS_ONLY = ("tz", "missing", "strict", "quote_sizes")
+_LOADS_ONLY = {
+    "tz": "a lake has UTC",
+    "missing": "its report lists missing days",
+    "strict": "audit() finds misdated rows",
+    "quote_sizes": "a lake keeps sizes as filed: flatnb.research.quote_sizes_in_shares converts "
+    "what you read from it",
+    "adjust": "a lake keeps prices as filed, as adjusted ones are wrong after the next split: "
+    "adjust what you read from it, adjust(lake.scan().filter(…).collect(), actions) of "
+    "flatnb.research",
+    "as_of": "it belongs to adjust and follow_renames",
+    "follow_renames": "a lake keeps the tickers of each day: flatnb.research.follow_renames joins "
+    "what you read from it",
+}
 
 
 @dataclass(frozen=True)
@@ -44,6 +57,7 @@ class LakeWriter:
         *,
         client: object,
         progress: bool | None,
+        transform: Transform | None = None,
         **options: Unpack[LoadOptions],
     ) -> Lake:
         """See `FlatSession.to_lake`."""
@@ -52,29 +66,38 @@ class LakeWriter:
                 f"start={start!r} is a data type: the path comes after the days, "
                 "to_lake(data_type, start, end, path)"
             )
-        for name in _LOADS_ONLY:
-            if name in options:
-                raise ValueError(
-                    f"{name}={dict(options)[name]!r} is for load() alone: a lake has UTC and the "
-                    "files' values, and its report lists missing days; omit it"
-                )
+        check_lake_options(options)
         request = Request.validate(data_type, start, end, **options)
+        if transform is not None:
+            label_of(transform)  # refuses one that other processes cannot find
         storage = storage_at(path)
         counts = Progress()
         return self.context.runner.start(
-            self._build(request, storage, client, counts),
+            self.build(request, storage, client, counts, transform),
             f"{request.data_type.name} {start} … {end} to {storage.address}",
             finish=partial(_finish, request, storage.address),
             progress=counts,
             show=progress,
         ).result()
 
-    async def _build(
-        self, request: Request, storage: Storage, client: object, counts: Progress
+    async def build(
+        self,
+        request: Request,
+        storage: Storage,
+        client: object,
+        counts: Progress,
+        transform: Transform | None = None,
     ) -> tuple[LoadReport, list[str]]:
+        """Convert the days that the lake does not have; the outcome of each day, and notes.
+
+        Raises
+        ------
+        ValueError, RuntimeError, OSError, TransferError
+            As `FlatSession.to_lake` does.
+        """
         context, name = self.context, request.data_type.name
         manifest = await asyncio.to_thread(Manifest, storage, name)
-        _refuse_other_content(request, manifest, storage)
+        _refuse_other_content(request, transform, manifest, storage)
         local = LocalExecutor(
             context.downloader,
             asyncio.get_running_loop(),
@@ -85,7 +108,8 @@ class LakeWriter:
         versions = ObjectVersions(context.downloader, context.catalog, None, request)
         survey = await versions.survey()
         with manifest.writing():
-            tasks = tasks_for(request, survey, context.spec, storage.address, manifest.scratch)
+            scratch = manifest.scratch
+            tasks = tasks_for(request, survey, context.spec, storage.address, scratch, transform)
             listener = None if client is None else counts
             try:
                 outcomes = await build(tasks, executor, manifest, counts, listener)
@@ -97,8 +121,24 @@ class LakeWriter:
         return report, versions.notes
 
 
-def _refuse_other_content(request: Request, manifest: Manifest, storage: Storage) -> None:
-    content = content_label(request.selection, request.columns)
+def check_lake_options(options: LoadOptions) -> None:
+    """Refuse what a lake cannot have.
+
+    Raises
+    ------
+    ValueError
+        The message names the option, its value and the remedy.
+    """
+    for name, value in options.items():
+        if name in _LOADS_ONLY:
+            raise ValueError(f"{name}={value!r} is for load() alone: {_LOADS_ONLY[name]}; omit it")
+
+
+def _refuse_other_content(
+    request: Request, transform: Transform | None, manifest: Manifest, storage: Storage
+) -> None:
+    made_by = label_of(transform) if transform is not None else ""
+    content = content_label(request.selection, request.columns, request.hours, made_by)
     if others := manifest.with_other_content(content):
         raise ValueError(
             f"path={storage.address!r} has days of {request.data_type.name} with "
@@ -113,7 +153,7 @@ def _finish(request: Request, address: str, built: tuple[LoadReport, list[str]])
         lines = [f"{len(bad)} of {len(report)} days could not be converted", *list_days(bad)]
         raise LoadError("\n".join(lines), report=report)
     if missing := report.with_status("missing"):
-        warn("\n".join([f"{len(missing)} days have no file", *list_days(missing)]))
+        warn("\n".join([f"{len(missing)} days missing", *list_days(missing)]))
     lake = Lake(address, report.data_type, report)
     for text in (*notes, *_doubts(request, report, lake)):
         warn(text)

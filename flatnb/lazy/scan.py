@@ -187,13 +187,13 @@ def _days_with_files(
     wanted = set(query.days)
     if missing := [day for day in listed.missing if day in wanted]:
         some = ", ".join(map(str, missing[:_MOST_DAYS])) + (" …" if missing[_MOST_DAYS:] else "")
-        _warn(f"{len(missing)} trading days have no file: {some}")
+        _warn(f"{len(missing)} trading days missing: {some}")
     return [day for day in query.days if day in listed.days]
 
 
 def _warn_of_missing(report: LoadReport) -> None:
     if missing := report.with_status("missing"):
-        _warn("\n".join([f"{len(missing)} days have no file", *list_days(missing)]))
+        _warn("\n".join([f"{len(missing)} days missing", *list_days(missing)]))
 
 
 def _warn_of_new_columns(frame: pl.DataFrame, query: _Query) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
+from ..download.base_downloader import check_at_least
 from .day_cache import DayCache
 
 Revalidate = Literal["recent", "always", "never"]
@@ -20,7 +21,13 @@ class CachePolicy:
     offline: bool
 
     @classmethod
-    def at(cls, folder: Path | None, revalidate: Revalidate, offline: bool) -> Self | None:
+    def at(
+        cls,
+        folder: Path | None,
+        revalidate: Revalidate,
+        offline: bool,
+        max_bytes: int | None = None,
+    ) -> Self | None:
         """The policy of a folder; None: no cache.
 
         Raises
@@ -34,8 +41,10 @@ class CachePolicy:
             raise ValueError(
                 f"revalidate={revalidate!r} is unknown; choose 'recent', 'always' or 'never'"
             )
+        if max_bytes is not None:
+            check_at_least("max_cache_bytes", max_bytes, 1)
         if folder is None:
             if offline:
                 raise ValueError("offline=True needs a cache; omit cache=False")
             return None
-        return cls(DayCache(folder), revalidate, offline)
+        return cls(DayCache(folder, max_bytes), revalidate, offline)

@@ -8,47 +8,43 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ..download.async_downloader import AsyncS3Downloader
 from ..download.core.transfer import ObjectVersion
-from ..download.events import CacheHit, Event
+from ..download.events import CacheHit, DownloadStarted, Event
 from ..download.s3_catalog import S3Catalog
-from ..download.targets import SPILL_BYTES, SpillTarget, Target
+from ..download.targets import SpillTarget
 from ..errors import (
     AccessDeniedError,
     BucketNotFoundError,
+    IntegrityError,
+    ObjectChangedError,
     ObjectNotFoundError,
     SchemaError,
     TransferError,
 )
+from ..formatting import format_bytes
 from ..frames.interrupts import in_thread, retry_on_interrupt
-from ..frames.misdated import misdated_rows
-from ..frames.quote_sizes import sizes_in_shares
-from ..frames.reader import empty_day, read_day, select
-from ..frames.wanted_columns import WantedColumns
 from ..market.calendar import exchange_now
 from ..market.data_types import DataType
 from ..market.known_issues import is_published, why_no_file
 from ..report import DayOutcome, LoadReport, Status
 from .cache_policy import CachePolicy
-from .day_tickers import DayTickers
+from .day_reader import DayReader, LoadedDay
 from .object_versions import ObjectVersions, reason_for_no_file
 from .progress import Progress
+from .proved_ranges import ProvedRangesReader, RangedReads
 from .refusals import explain_second_refusal, unexpectedly_forbidden
 from .request import Request
 from .result import LoadResult
 
 if TYPE_CHECKING:
-    import polars as pl
+    pass
 
 DAYS_AT_ONCE = 8
 SMALL_DAYS_AT_ONCE = 64
 """Daily bars are less than 5 MB a day: the time goes into waiting for their first bytes."""
-
-
-_SMALL_BYTES = 8 * 1024 * 1024
-"""Of a file no larger than this all tickers are read where a symbol is not found."""
 
 
 def days_at_once(data_type: DataType, max_concurrent: int | None) -> int:
@@ -56,14 +52,6 @@ def days_at_once(data_type: DataType, max_concurrent: int | None) -> int:
     if max_concurrent is not None:
         return max_concurrent
     return SMALL_DAYS_AT_ONCE if data_type.kind in ("daily", "session") else DAYS_AT_ONCE
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedDay:
-    """One day's outcome, with its rows if it loaded."""
-
-    outcome: DayOutcome
-    frame: pl.DataFrame | None = None
 
 
 @dataclass
@@ -76,16 +64,16 @@ class DayLoader:
     request: Request
     versions: ObjectVersions
     progress: Progress
+    ranged_reads: RangedReads
     max_concurrent: int | None = None
-    tickers: DayTickers = field(init=False)
+    _reader: DayReader = field(init=False)
     _slots: asyncio.Semaphore = field(init=False)
-    _columns: WantedColumns = field(init=False)
-    _notes: dict[str, None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.tickers = DayTickers(self.request)
+        self._reader = DayReader(
+            self.request, self.policy, self.catalog.bucket, self.downloader.max_decompressed_bytes
+        )
         self._slots = asyncio.Semaphore(days_at_once(self.request.data_type, self.max_concurrent))
-        self._columns = WantedColumns(self.request.data_type, self.request.columns_to_read)
 
     async def load(self) -> LoadResult:
         """Load all days, many at once.
@@ -101,6 +89,8 @@ class DayLoader:
         keys = await self.versions.keys()
         current = await self.versions.current(keys)
         self.progress.files = len(keys) - len(current)
+        if self.ranged_reads.fits(self.request):
+            await self.versions.list_versions(set(keys.values()) - current)
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
@@ -108,8 +98,13 @@ class DayLoader:
                     for day, key in keys.items()
                 ]
         except BaseExceptionGroup as errors:
-            # What is no day's own failure, such as a wrong bucket, is the same for all days.
-            raise errors.exceptions[0] from None
+            failed = errors.exceptions[0]
+        else:
+            failed = None
+        if failed is not None:
+            # What is no day's own failure, such as a wrong bucket, is the same for all days. Raised
+            # here, as IPython shows the whole group that is an exception's context.
+            raise failed from None
         days = [task.result() for task in tasks]
         # Each at the end, when all others had their turn.
         for at in unexpectedly_forbidden([day.outcome for day in days]):
@@ -117,11 +112,12 @@ class DayLoader:
             days[at] = replace(again, outcome=explain_second_refusal(again.outcome))
         report = LoadReport(self.request.data_type.name, tuple(day.outcome for day in days))
         if not report.with_status("forbidden", "failed"):  # one of these may have the column
-            self._columns.check()
+            self._reader.columns.check()
         frames = [day.frame for day in days if day.frame is not None]
-        notes = (*self.versions.notes, *self._notes)
-        result = LoadResult(self._concatenate(frames), report, notes)
-        return await in_thread(partial(self.tickers.judge, result, self.policy, self.catalog))
+        notes = (*self.versions.notes, *self._reader.notes)
+        result = LoadResult(self._reader.concatenate(frames), report, notes)
+        find_unknown = self._reader.tickers.with_unknown_symbols
+        return await in_thread(partial(find_unknown, result, self.policy, self.catalog))
 
     async def _load_day(self, day: date, key: str, is_current: bool) -> LoadedDay:
         failed: tuple[Status, str]
@@ -129,12 +125,10 @@ class DayLoader:
             self.progress.files -= 1
             return LoadedDay(DayOutcome(day, key, "missing", reason))
         try:
-            if is_current and (cached := await in_thread(partial(self._read_cached, day, key))):
-                self._emit(CacheHit(self.catalog.bucket, key, cached.outcome.size_bytes))
+            if is_current and (cached := await self._load_cached(day, key)):
                 return cached
             if self.policy is not None and self.policy.offline:
-                reason = "not in the cache, and offline=True"
-                return LoadedDay(DayOutcome(day, key, "failed", reason))
+                return LoadedDay(DayOutcome(day, key, "failed", self._reason_offline(key)))
             return await self._fetch_locked(day, key)
         except BucketNotFoundError:
             raise
@@ -150,6 +144,47 @@ class DayLoader:
             failed = "failed", _reason_of(error)
         return LoadedDay(DayOutcome(day, key, *failed))
 
+    async def _load_cached(self, day: date, key: str) -> LoadedDay | None:
+        """Load a day from the cache, and what it lacks by byte ranges; None if that fails."""
+        cached = self.versions.cached[key]
+        if cached.form == "index":
+            return await self._fetch_ranges(day, key, cached.version)
+        loaded = await in_thread(partial(self._reader.read_cached, day, key, cached))
+        if loaded is None:
+            # Nothing is known of a damaged entry, so the next version is not "replaced".
+            del self.versions.cached[key]
+        else:
+            self._emit(CacheHit(self.catalog.bucket, key, loaded.outcome.size_bytes))
+        return loaded
+
+    def _reason_offline(self, key: str) -> str:
+        cached = self.versions.cached.get(key)
+        if cached is None:
+            return "not in the cache, and offline=True"
+        missing = format_bytes(cached.missing_bytes)
+        return f"cached for other symbols only ({missing} of it would be downloaded), offline=True"
+
+    async def _fetch_ranges(self, day: date, key: str, version: ObjectVersion) -> LoadedDay | None:
+        """Download what an indexed file lacks; None if the whole file has to be downloaded."""
+        found = await in_thread(partial(self._reader.missing_ranges, key))
+        if found is None or (self.policy is not None and self.policy.offline):
+            return None
+        index, parts = found
+        read = partial(self._reader.read_ranges, day, key, index, parts)
+        try:
+            async with self._slots:
+                self.progress.files += 1
+                return await self.downloader.fetch_ranges(
+                    self.catalog.bucket,
+                    key,
+                    [(part.start, part.stop) for part in parts],
+                    version,
+                    retry_on_interrupt(read),
+                    listener=self.progress,
+                )
+        except (ObjectChangedError, IntegrityError, SchemaError):
+            return None  # the whole file shows what is wrong, or is the newer version
+
     def _why_missing(self, day: date, error: ObjectNotFoundError) -> str:
         now = exchange_now()
         reason = why_no_file(day, now)
@@ -160,7 +195,7 @@ class DayLoader:
         # Not the lock first: a lock is an open file, and there may be thousands of days.
         async with self._slots, contextlib.AsyncExitStack() as stack:
             if self.policy is None:
-                return await self._fetch(day, key)
+                return await self._fetch_proved(day, key) or await self._fetch(day, key)
             exclusive = self.policy.cache.exclusive(key, self.downloader.timeout)
             waited = await stack.enter_async_context(exclusive)
             read = partial(self._read_from_other_process, day, key)
@@ -168,23 +203,58 @@ class DayLoader:
                 self.progress.files -= 1
                 self._emit(CacheHit(self.catalog.bucket, key, cached.outcome.size_bytes))
                 return cached
-            return await self._fetch(day, key)
+            return await self._fetch_proved(day, key) or await self._fetch(day, key)
+
+    async def _fetch_proved(self, day: date, key: str) -> LoadedDay | None:
+        """Load a day by proved ranges; None if the whole file has to be downloaded."""
+        if not self.ranged_reads.fits(self.request):
+            return None
+        version = self.versions.listed.get(key)
+        if version is None:
+            return None
+        cache = self.policy.cache if self.policy is not None else None
+        reader = ProvedRangesReader(
+            self.downloader, self.catalog, cache, self.ranged_reads, self._count_ranges
+        )
+        assert self.request.selection is not None
+        proved = await reader.read(day, key, version, self.request.selection.symbols)
+        if self.ranged_reads.note:
+            self._reader.notes[self.ranged_reads.note] = None
+        if proved is None:
+            return None
+        try:
+            return await in_thread(partial(self._reader.read_proved, day, key, proved))
+        except SchemaError:
+            return None  # the whole file gives the line of the error
+
+    def _count_ranges(self, event: Event) -> None:
+        # A day takes several downloads: its daily file, and one for each step of the search.
+        if isinstance(event, DownloadStarted):
+            self.progress.files += 1
+        self.progress(event)
 
     def _read_from_other_process(self, day: date, key: str) -> LoadedDay | None:
         """Read what another process has put into the cache while this one waited."""
         assert self.policy is not None
-        version = self.policy.cache.version(key, self.request.data_type.fingerprint)
-        if version is None or version == self.versions.cached.get(key):
+        fingerprint = self.request.data_type.fingerprint
+        cached = self.policy.cache.find(
+            key,
+            fingerprint,
+            self.request.selection,
+            accept_proved=self.ranged_reads.accepts(self.request),
+        )
+        if cached is None or cached.missing_bytes or cached == self.versions.cached.get(key):
             return None
-        self.versions.cached[key] = version
-        return self._read_cached(day, key)
+        self.versions.cached[key] = cached
+        return self._reader.read_cached(day, key, cached)
 
     async def _fetch(self, day: date, key: str) -> LoadedDay:
+        cached = self.versions.cached.get(key)
         return await self.downloader.fetch(
             self.catalog.bucket,
             key,
             SpillTarget(self._spill_folder()),
-            partial(retry_on_interrupt(self._read), day, key),
+            partial(retry_on_interrupt(self._reader.read_download), cached, day, key),
             listener=self.progress,
         )
 
@@ -197,97 +267,6 @@ class DayLoader:
         if self.policy is None or not self.policy.cache.folder.is_dir():
             return None
         return self.policy.cache.folder
-
-    def _read_cached(self, day: date, key: str) -> LoadedDay | None:
-        assert self.policy is not None
-        cache = self.policy.cache
-        frame = self._columns.read(partial(cache.read, key, self.request.selection))
-        if frame is None:
-            # Nothing is known of a damaged entry, so the next version is not "replaced".
-            del self.versions.cached[key]
-            return None
-        version = self.versions.cached[key]
-        outcome = DayOutcome(
-            day, key, "cached", cache.note(key), version.size_bytes, frame.height, version.etag
-        )
-        return self._loaded(outcome, self._columns.complete(frame))
-
-    def _read(
-        self, day: date, key: str, target: Target, version: ObjectVersion | None
-    ) -> LoadedDay:
-        request = self.request
-        read = partial(
-            read_day,
-            target.chunks,
-            request.data_type,
-            key=key,
-            max_decompressed_bytes=self.downloader.max_decompressed_bytes,
-        )
-        if self.policy is None or version is None or target.size > SPILL_BYTES:
-            frame = self._columns.read(
-                lambda columns: read(selection=request.selection, columns=columns)
-            )
-            note = self._quality_note(frame, day)
-            if target.size <= _SMALL_BYTES:
-                self.tickers.look_at(frame, partial(read, columns=["ticker"]))
-        else:
-            whole = read()
-            note = self._quality_note(whole, day)
-            self._store(self.policy, key, version, whole, note)
-            frame = self._columns.read(partial(select, whole, request.selection))
-        size_bytes = target.size
-        target.abort()  # frees the compressed bytes, which are not needed any more
-        cached = self.versions.cached.get(key)
-        status: Status = "loaded" if cached in (None, version) else "replaced"
-        etag = version.etag if version is not None else ""
-        return self._loaded(
-            DayOutcome(day, key, status, note, size_bytes, frame.height, etag),
-            self._columns.complete(frame),
-        )
-
-    def _quality_note(self, frame: pl.DataFrame, day: date) -> str:
-        # Only the stock exchanges' days are known to begin and end in their time zone.
-        return misdated_rows(frame, day) if self.request.data_type.days == "calendar" else ""
-
-    def _loaded(self, outcome: DayOutcome, frame: pl.DataFrame) -> LoadedDay:
-        if outcome.reason and self.request.strict:
-            raise SchemaError(outcome.reason, key=outcome.key)
-        if self.request.quote_sizes == "shares":
-            frame = sizes_in_shares(frame, outcome.date)
-        return LoadedDay(outcome, self._add_date_and_zone(outcome.date, frame))
-
-    def _store(
-        self, policy: CachePolicy, key: str, version: ObjectVersion, frame: pl.DataFrame, note: str
-    ) -> None:
-        try:
-            columns = self.request.data_type.fingerprint
-            policy.cache.store(key, version, frame, columns=columns, note=note)
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            self._notes[f"the cache in {policy.cache.folder} cannot be written ({reason})"] = None
-
-    def _add_date_and_zone(self, day: date, frame: pl.DataFrame) -> pl.DataFrame:
-        """Put the date first and the times into the wanted zone."""
-        import polars as pl
-        import polars.selectors as cs
-
-        dated = frame.select(pl.lit(day).alias("date"), pl.all())
-        if self.request.tz != "UTC":
-            dated = dated.with_columns(cs.datetime().dt.convert_time_zone(self.request.tz))
-        return dated
-
-    def _concatenate(self, frames: list[pl.DataFrame]) -> pl.DataFrame:
-        import polars as pl
-
-        if not frames:
-            nothing = self._columns.complete(empty_day(self.request.data_type))
-            # A frame without columns becomes one of one row by its date.
-            return self._add_date_and_zone(date(1970, 1, 1), nothing).clear()
-        # A column that the vendor added on some day is null on the days before.
-        how: Literal["vertical", "diagonal"] = (
-            "vertical" if all(f.schema == frames[0].schema for f in frames) else "diagonal"
-        )
-        return pl.concat(frames, how=how)
 
 
 def _reason_of(error: OSError) -> str:

@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..download.s3_catalog import S3Catalog
+from ..frames.reader import read_day
 from ..market.data_types import DATA_TYPES, DataType
 from ..report import LOADED_STATUSES
 from .cache_policy import CachePolicy
+from .day_cache import DayCache
 from .request import Request
 from .result import LoadResult
 
@@ -39,16 +41,15 @@ class DayTickers:
         if not self._tickers and self._unknown_in(frame):
             self._tickers = _tickers_of(read())
 
-    def judge(
+    def with_unknown_symbols(
         self, result: LoadResult, policy: CachePolicy | None, catalog: S3Catalog
     ) -> LoadResult:
-        """The result with its unknown symbols, and without columns that nobody asked for."""
-        frame = result.frame.select(self._request.wanted_columns(result.frame.columns))
+        """The result with its unknown symbols, and the tickers to compare them with."""
         unknown = tuple(self._unknown_in(result.frame))
         if not unknown or not result.report.with_status(*LOADED_STATUSES):
-            return replace(result, frame=frame)
+            return result
         tickers = self._tickers or self._cached(result, policy, catalog)
-        return replace(result, frame=frame, unknown_symbols=unknown, tickers=tickers)
+        return replace(result, unknown_symbols=unknown, tickers=tickers)
 
     def _unknown_in(self, frame: pl.DataFrame) -> list[str]:
         selection = self._request.selection
@@ -66,11 +67,23 @@ class DayTickers:
         for day in loaded[: -_MOST_DAYS - 1 : -1]:
             for data_type in _with_same_tickers(self._request.data_type):
                 key = catalog.get_key(data_type.name, day.date)
-                if policy.cache.version(key, data_type.fingerprint) is None:
-                    continue
-                if (frame := policy.cache.read(key, None, ["ticker"])) is not None:
-                    return _tickers_of(frame)
+                if tickers := _cached_tickers(policy.cache, key, data_type):
+                    return tickers
         return frozenset()
+
+
+def _cached_tickers(cache: DayCache, key: str, data_type: DataType) -> frozenset[str]:
+    """All tickers of a day of which the whole file or its index is cached; empty if neither is."""
+    cached = cache.find(key, data_type.fingerprint, None)
+    if cached is None:
+        index = cache.index(key)
+        return frozenset(index.tickers or ()) if index is not None else frozenset()
+    frame: pl.DataFrame | None = None
+    if cached.form == "day":
+        frame = cache.read(key, None, ["ticker"])
+    elif (content := cache.file(key)) is not None:
+        frame = read_day(lambda: [content], data_type, key=key, columns=["ticker"])
+    return frozenset() if frame is None else _tickers_of(frame)
 
 
 def _with_same_tickers(data_type: DataType) -> list[DataType]:

@@ -51,9 +51,18 @@ class Entitlement:
         return "everything" if all(self.years.values()) else f"from {self.first_day} on"
 
 
+_HOW = (
+    "probed by a HEAD request for the first file of each year, and in the year in which access "
+    "begins by bisection; other files were not asked for"
+)
+
+
 @dataclass(frozen=True)
 class Entitlements:
-    """What the keys give access to, by data type; made by `FlatSession.entitlements`."""
+    """What the keys give access to, by data type; made by `FlatSession.entitlements`.
+
+    Found by probing: nothing in the bucket says what a plan includes.
+    """
 
     by_type: Mapping[str, Entitlement]
 
@@ -62,11 +71,12 @@ class Entitlements:
 
     def __repr__(self) -> str:
         width = max(map(len, self.by_type), default=0)
-        return "\n".join(f"{name:{width}}  {found.summary}" for name, found in self.by_type.items())
+        lines = [f"{name:{width}}  {found.summary}" for name, found in self.by_type.items()]
+        return "\n".join([*lines, _HOW])
 
     def _repr_html_(self) -> str:
         rows = [(name, found.summary) for name, found in self.by_type.items()]
-        return table("What these keys give access to", rows, ("data type", "access"))
+        return table("What these keys give access to", rows, ("data type", "access"), _HOW)
 
 
 @dataclass(frozen=True)

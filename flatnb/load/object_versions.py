@@ -19,6 +19,7 @@ from ..market.data_types import DataType
 from ..market.known_issues import is_published, why_no_file
 from ..report import span_of
 from .cache_policy import CachePolicy
+from .day_cache import CachedDay
 from .first_day import first_day_from, is_first_day_known
 from .folders import check_folder
 from .request import Request
@@ -41,12 +42,15 @@ class VersionSurvey:
     listed
         Key → version, of the files in the bucket.
     cached
-        Key → version, of the files in the cache.
+        Key → what the cache has, of the files that can be used for the request.
+    sampled
+        The keys that alone were looked up in the bucket; empty: all were.
     """
 
     keys: Mapping[date, str]
     listed: Mapping[str, ObjectVersion]
-    cached: Mapping[str, ObjectVersion]
+    cached: Mapping[str, CachedDay]
+    sampled: tuple[str, ...] = ()
 
 
 def reason_for_no_file(data_type: DataType, day: date) -> str:
@@ -66,8 +70,10 @@ class ObjectVersions:
     ----------
     only
         Restricts the request to these days; None: all of its range.
+    accept_proved
+        Whether cached rows may be used that ranged reads proved.
     listed, cached
-        Key → version, as far as it was looked up.
+        Key → version, and key → what is cached, as far as it was looked up.
     notes
         Messages to warn of.
     """
@@ -77,8 +83,9 @@ class ObjectVersions:
     policy: CachePolicy | None
     request: Request
     only: Collection[date] | None = None
+    accept_proved: bool = False
     listed: dict[str, ObjectVersion] = field(default_factory=dict)
-    cached: dict[str, ObjectVersion] = field(default_factory=dict)
+    cached: dict[str, CachedDay] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     _months: set[str] = field(default_factory=set)
 
@@ -95,6 +102,36 @@ class ObjectVersions:
         if self.policy is None or not self.policy.offline:
             await self._list(keys.values())
         return VersionSurvey(keys, self.listed, self.cached)
+
+    async def sample(self, most: int) -> VersionSurvey:
+        """As `survey`, but look up only some of the files, evenly spread, each by its own key.
+
+        A listing a month of twenty years is 240 requests. Data types whose days are found by
+        listing are surveyed whole.
+
+        Parameters
+        ----------
+        most
+            How many files; a request for fewer days is surveyed whole.
+
+        Raises
+        ------
+        TransferError
+            If a file could not be looked up.
+        """
+        offline = self.policy is not None and self.policy.offline
+        if self.request.data_type.days == "listing" or offline:
+            return await self.survey()
+        keys = await self.keys()
+        names = list(keys.values())
+        if len({name.rpartition("/")[0] for name in names}) <= most:
+            return await self.survey()
+        await self._look_up_cached(names)
+        chosen = [names[(2 * n + 1) * len(names) // (2 * most)] for n in range(most)]
+        bucket, listing = self.catalog.bucket, self.downloader.list_summaries
+        for found in await asyncio.gather(*(listing(bucket, name, 1) for name in chosen)):
+            self.listed |= {item.key: ObjectVersion(item.size_bytes, item.etag) for item in found}
+        return VersionSurvey(keys, self.listed, self.cached, tuple(chosen))
 
     async def keys(self) -> dict[date, str]:
         """The days to load with their keys: by the calendar, or those that the bucket lists.
@@ -183,10 +220,14 @@ class ObjectVersions:
             key for day, key in keys.items() if key in self.cached and self.needs_revalidation(day)
         }
         # Days that could not be compared are downloaded again.
-        with contextlib.suppress(TransferError):
-            await self._list(uncertain)
-        confirmed = {key for key in uncertain if self.listed.get(key) == self.cached[key]}
+        await self.list_versions(uncertain)
+        confirmed = {key for key in uncertain if self.listed.get(key) == self.cached[key].version}
         return set(self.cached) - uncertain | confirmed
+
+    async def list_versions(self, keys: Iterable[str]) -> None:
+        """Look up the versions of files in the bucket, as far as they can be listed."""
+        with contextlib.suppress(TransferError):
+            await self._list(keys)
 
     def needs_revalidation(self, day: date) -> bool:
         """Whether a load compares a cached day with the bucket."""
@@ -201,9 +242,16 @@ class ObjectVersions:
             return
         cache, columns = self.policy.cache, self.request.data_type.fingerprint
 
-        def look_up() -> dict[str, ObjectVersion]:
-            found = ((key, cache.version(key, columns)) for key in keys)
-            return {key: version for key, version in found if version is not None}
+        find = partial(
+            cache.find,
+            columns=columns,
+            selection=self.request.selection,
+            accept_proved=self.accept_proved,
+        )
+
+        def look_up() -> dict[str, CachedDay]:
+            found = ((key, find(key)) for key in keys)
+            return {key: day for key, day in found if day is not None}
 
         self.cached = await in_thread(look_up)
 

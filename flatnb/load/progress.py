@@ -25,9 +25,10 @@ class Progress:
     cached
         Files read from the cache.
     ended
-        Files that were downloaded or failed.
-    failed
-        Files that have failed; missing ones as well, but not those that were cancelled.
+        Files that were downloaded, failed, were missing or cancelled.
+    failed, missing, cancelled
+        Files that have failed; that the bucket does not have; whose download was cancelled. Each
+        file counts as one of them at most.
     known_bytes
         Sum of the sizes that the service has reported so far.
     received_bytes
@@ -39,6 +40,8 @@ class Progress:
         self.cached = 0
         self.ended = 0
         self.failed = 0
+        self.missing = 0
+        self.cancelled = 0
         self.known_bytes = 0
         self.received_bytes = 0
         self._sizes: dict[str, int] = {}
@@ -58,11 +61,25 @@ class Progress:
                     self.received_bytes -= event.size_bytes
                 case DownloadFinished() | DownloadFailed():
                     self.ended += 1
-                    self.failed += isinstance(event, DownloadFailed) and not event.was_cancelled
+                    if isinstance(event, DownloadFailed):
+                        self._count_failure(event)
                     # Else `expected_bytes` would still count it.
                     self._sizes.setdefault(event.key, 0)
                 case CacheHit():
                     self.cached += 1
+
+    def _count_failure(self, event: DownloadFailed) -> None:
+        if event.was_cancelled:
+            self.cancelled += 1
+        elif event.is_missing:
+            self.missing += 1
+        else:
+            self.failed += 1
+
+    @property
+    def loaded(self) -> int:
+        """Files that were downloaded."""
+        return self.ended - self.failed - self.missing - self.cancelled
 
     @property
     def expected_bytes(self) -> int:

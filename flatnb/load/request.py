@@ -5,19 +5,23 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import re
 import zoneinfo
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, tzinfo
-from typing import Any, Literal, ParamSpec, TypeAlias, TypedDict, TypeVar, Unpack, cast
+from typing import Any, Literal, ParamSpec, TypeAlias, TypedDict, TypeVar, Unpack, cast, get_args
 
+from ..error_display import shorten
 from ..frames.contract_filter import parse_contract_filter
 from ..frames.selection import Selection, check_has_ticker, parse_symbols
 from ..frames.to_pandas import FrameKind, check_frame_kind
-from ..market.calendar import DateLike, as_date_range
+from ..market.calendar import DateLike, as_date, as_date_range, exchange_today
 from ..market.data_types import DataType, get_data_type
 from ..market.known_issues import has_quote_sizes
 from ..market.option_symbols import OptionType, vendors_spelling
+from ..research.trading_hours import Hours
+from .hours import check_hours_of, columns_to_read
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,6 +29,7 @@ T = TypeVar("T")
 Missing = Literal["warn", "raise", "ignore"]
 
 QuoteSizes = Literal["as stored", "shares"]
+Adjust = Literal["splits", "all"]
 
 Between: TypeAlias = "tuple[T | None, T | None]"
 """Two ends, both inclusive; None: open."""
@@ -47,6 +52,10 @@ class LoadOptions(TypedDict, total=False):
     missing: Missing
     strict: bool
     quote_sizes: QuoteSizes
+    hours: Hours
+    adjust: Adjust | None
+    as_of: DateLike | None
+    follow_renames: bool
 
 
 _DEFAULTS: LoadOptions = {
@@ -60,36 +69,83 @@ _DEFAULTS: LoadOptions = {
     "missing": "warn",
     "strict": False,
     "quote_sizes": "as stored",
+    "hours": "all",
+    "adjust": None,
+    "as_of": None,
+    "follow_renames": False,
 }
 
 _OPTIONS_ONLY = ("underlyings", "expiry", "strike", "option_type")
 
 
+_SHOWN_AS = {
+    "DataTypeName | str": "str",
+    "DateLike": "str | date",
+    "FrameKind": "'polars' | 'pandas'",
+    "OptionType": "'call' | 'put'",
+    "Missing": "'warn' | 'raise' | 'ignore'",
+    "Between": "tuple",
+    "Any": "polars.DataFrame | pandas.DataFrame",
+}
+
+
+class ShownAnnotation(str):
+    """An annotation as `inspect` and IPython show it: without quotes, and aliases in full."""
+
+    def __new__(cls, annotation: object) -> ShownAnnotation:
+        """Take the text of an annotation."""
+        text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+        for alias, meaning in _SHOWN_AS.items():
+            text = re.sub(rf"(?<!\w){re.escape(alias)}(?!\w)", meaning, text)
+        return super().__new__(cls, text)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 def with_load_options(function: Callable[P, T]) -> Callable[P, T]:
     """Show `LoadOptions` in the signature of a function that takes them as ``**options``."""
     signature = inspect.signature(function)
-    own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+    own = [
+        each.replace(annotation=ShownAnnotation(each.annotation))
+        for each in signature.parameters.values()
+        if each.kind is not each.VAR_KEYWORD
+    ]
     named = [
         inspect.Parameter(
             name,
             inspect.Parameter.KEYWORD_ONLY,
             default=default,
-            annotation=LoadOptions.__annotations__[name].__forward_arg__,
+            annotation=ShownAnnotation(LoadOptions.__annotations__[name].__forward_arg__),
         )
         for name, default in _DEFAULTS.items()
     ]
 
     @functools.wraps(function)
     def with_options(*args: P.args, **kwargs: P.kwargs) -> T:
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except (ValueError, TypeError) as error:
+            shorten(error)
+            raise
 
-    with_options.__signature__ = signature.replace(parameters=[*own, *named])  # type: ignore[attr-defined]
+    shown = signature.replace(
+        parameters=[*own, *named], return_annotation=ShownAnnotation(signature.return_annotation)
+    )
+    with_options.__signature__ = shown  # type: ignore[attr-defined]
     return with_options
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a user asks for, validated."""
+    """What a user asks for, validated.
+
+    Attributes
+    ----------
+    as_of
+        The day to whose share basis prices are adjusted, and on which ``symbols`` name securities;
+        None if neither is asked for.
+    """
 
     data_type: DataType
     start: date
@@ -101,19 +157,37 @@ class Request:
     missing: Missing
     strict: bool
     quote_sizes: QuoteSizes = "as stored"
+    hours: Hours = "all"
+    adjust: Adjust | None = None
+    as_of: date | None = None
+    follow_renames: bool = False
+
+    @property
+    def adjusted(self) -> str:
+        """How prices and sizes are adjusted, for people; empty if they are as in the files."""
+        if self.adjust is None:
+            return ""
+        what = "splits and dividends" if self.adjust == "all" else "splits"
+        return f"adjusted for {what} as of {self.as_of}"
 
     @property
     def columns_to_read(self) -> tuple[str, ...] | None:
-        """The wanted columns, and that by which unknown symbols are found; None: all."""
-        if self.columns is None or self.selection is None or not self.selection.names:
-            return self.columns
-        return tuple(dict.fromkeys((*self.columns, "ticker")))
+        """The wanted columns, and those by which rows are chosen or adjusted; None: all.
+
+        By the tickers, unknown symbols are found.
+        """
+        columns = columns_to_read(self.data_type, self.columns, self.hours)
+        has_names = self.selection is not None and bool(self.selection.names)
+        if columns is None or not (has_names or self.adjust or self.follow_renames):
+            return columns
+        return tuple(dict.fromkeys((*columns, "ticker")))
 
     def wanted_columns(self, columns: Sequence[str]) -> list[str]:
         """Those of a frame's columns that the user gets, in order."""
         if self.columns is None:
             return list(columns)
-        return [name for name in columns if name in ("date", *self.columns)]
+        wanted = {"date", *self.columns, *(["symbol"] if self.follow_renames else [])}
+        return [name for name in columns if name in wanted]
 
     @classmethod
     def validate(
@@ -142,6 +216,7 @@ class Request:
         strict = given["strict"]
         if not isinstance(strict, bool):
             raise ValueError(f"strict={strict!r} is neither True nor False; give one of them")
+        check_hours_of(found, _choice("hours", given["hours"], get_args(Hours)))
         return cls(
             data_type=found,
             start=first,
@@ -153,6 +228,10 @@ class Request:
             missing=_choice("missing", given["missing"], ("warn", "raise", "ignore")),
             strict=strict,
             quote_sizes=_quote_sizes(found, given["quote_sizes"]),
+            hours=given["hours"],
+            adjust=given["adjust"],
+            as_of=_as_of(found, given, last),
+            follow_renames=given["follow_renames"],
         )
 
 
@@ -207,6 +286,38 @@ def _refuse_options_only(data_type: DataType, given: LoadOptions) -> None:
                 f"{parameter}={value!r} selects options, and {data_type.name} has none; "
                 "omit it, or use symbols"
             )
+
+
+def _as_of(data_type: DataType, given: LoadOptions, last: date) -> date | None:
+    """The day of reference of ``adjust`` and ``follow_renames``, which are checked here."""
+    how, follows, as_of = given["adjust"], given["follow_renames"], given["as_of"]
+    if not isinstance(follows, bool):
+        raise ValueError(f"follow_renames={follows!r} is neither True nor False; give one of them")
+    if how is not None:
+        _choice("adjust", how, ("splits", "all"))
+    if how is None and not follows:
+        if as_of is not None:
+            raise ValueError(
+                f"as_of={as_of!r} belongs to adjust or follow_renames; pass one, or omit it"
+            )
+        return None
+    if data_type.asset_class != "stocks":
+        parameter = f"adjust={how!r}" if how is not None else "follow_renames=True"
+        raise ValueError(
+            f"{parameter} is for stocks alone, and {data_type.name} has none: options contracts "
+            "are adjusted by the OCC, futures are chained (flatnb.research.continuous); omit it"
+        )
+    if follows and given["symbols"] is None:
+        raise ValueError("follow_renames=True needs symbols: the files name no security by itself")
+    if as_of is None:
+        return exchange_today()
+    day = as_date(as_of, "as_of")
+    if how is not None and day < last:
+        raise ValueError(
+            f"as_of={as_of!r} is before end={str(last)!r}: rows are adjusted to a later basis "
+            "alone; choose a later day, or end the load on it"
+        )
+    return day
 
 
 def _columns(value: Sequence[str] | str | None) -> tuple[str, ...] | None:

@@ -71,10 +71,15 @@ def raise_failures(request: Request, result: LoadResult) -> pl.DataFrame | pd.Da
     bad = report.with_status("forbidden", "failed")
     missing = report.with_status("missing")
     if bad:
-        message = _message(f"{len(bad)} of {len(report)} days could not be loaded", bad + missing)
+        loaded = len(report.with_status(*LOADED_STATUSES))
+        text = (
+            f"{len(bad)} of {len(report)} days could not be loaded (error.frame has "
+            f"{loaded} {'day' if loaded == 1 else 'days'}, error.report every day)"
+        )
+        message = _message(text, bad + missing)
         raise LoadError(message, report=report, frame=frame)
     if missing and request.missing == "raise":
-        message = _message(f"{len(missing)} of {len(report)} days have no file", missing)
+        message = _message(f"{len(missing)} of {len(report)} days missing", missing)
         raise MissingDaysError(message, report=report, frame=frame)
     return frame
 
@@ -86,7 +91,7 @@ def _warnings(request: Request, result: LoadResult) -> list[str]:
         texts.append(_message(f"{len(suspect)} of {len(report)} days are suspect", suspect))
     missing = report.with_status("missing")
     if missing and request.missing == "warn":
-        texts.append(_message(f"{len(missing)} of {len(report)} days have no file", missing))
+        texts.append(_message(f"{len(missing)} of {len(report)} days missing", missing))
     if not report.days:
         texts.append(_no_days(request))
     if sizes := mixed_sizes(request, report, result.frame.columns):
@@ -125,6 +130,8 @@ def unknown_symbols_warning(
     if len(unknown) > _MOST_SYMBOLS:
         text += f", nor are {len(unknown) - _MOST_SYMBOLS} more"
     to_explain = set(unknown)
+    if request.hours != "all":
+        return f"{text} (within hours={request.hours!r})"
     if selection.contracts is not None:
         text += " (within the expiry, strike and option_type given)"
         # Those that the day has were left out by the filter alone.
@@ -143,8 +150,7 @@ _MOST_HINTS = 5
 
 
 def _message(text: str, days: Sequence[DayOutcome]) -> str:
-    hint = " (.report lists every day, .frame has those that loaded)"
-    return "\n".join([text + (hint if text.endswith("loaded") else ""), *list_days(days)])
+    return "\n".join([text, *list_days(days)])
 
 
 _collected: ContextVar[list[str] | None] = ContextVar("collected", default=None)

@@ -7,6 +7,7 @@ to a frame library's dtypes.
 
 from __future__ import annotations
 
+import difflib
 import re
 import zlib
 from collections.abc import Iterable, Mapping
@@ -180,6 +181,43 @@ def _known_types() -> Iterable[DataType]:
             )
 
 
+DataTypeName = Literal[
+    "stocks_daily",
+    "stocks_minute",
+    "stocks_trades",
+    "stocks_quotes",
+    "options_daily",
+    "options_minute",
+    "options_trades",
+    "options_quotes",
+    "indices_daily",
+    "indices_minute",
+    "indices_values",
+    "forex_daily",
+    "forex_minute",
+    "forex_quotes",
+    "crypto_daily",
+    "crypto_minute",
+    "crypto_trades",
+    "futures_cbot_session",
+    "futures_cbot_minute",
+    "futures_cbot_trades",
+    "futures_cbot_quotes",
+    "futures_cme_session",
+    "futures_cme_minute",
+    "futures_cme_trades",
+    "futures_cme_quotes",
+    "futures_comex_session",
+    "futures_comex_minute",
+    "futures_comex_trades",
+    "futures_comex_quotes",
+    "futures_nymex_session",
+    "futures_nymex_minute",
+    "futures_nymex_trades",
+    "futures_nymex_quotes",
+]
+"""The names of the built-in data types, for editors to offer; a test compares it with them."""
+
 _REGISTRY = {data_type.name: data_type for data_type in _known_types()}
 _BUILT_IN = frozenset(_REGISTRY)
 _BY_FOLDER = {(known.root, known.folder): known for known in _REGISTRY.values()}
@@ -202,18 +240,24 @@ def get_data_type(name: str) -> DataType:
     Raises
     ------
     ValueError
-        If the data type is unknown; the message lists the known ones.
+        If the data type is unknown; the message names the nearest ones.
     """
     if isinstance(name, str):
         if name in _REGISTRY:
             return _REGISTRY[name]
         if folders := _FOLDER_NAME.fullmatch(name):
             return find_data_type(*folders.groups()) or _unregistered(*folders.groups())
-    known = ", ".join(sorted(_REGISTRY))
     raise ValueError(
-        f"data_type={name!r} is unknown; choose one of: {known}; or write 'root/folder' for "
-        "another folder of the bucket"
+        f"data_type={name!r} is unknown; {_suggestion(name)} (flatnb.DATA_TYPES lists all; "
+        "'root/folder' is another folder of the bucket)"
     )
+
+
+def _suggestion(name: object) -> str:
+    close = difflib.get_close_matches(str(name).lower(), _REGISTRY, n=2, cutoff=0.5)
+    if not close:
+        return "for example 'stocks_daily' is one"
+    return f"did you mean {' or '.join(map(repr, close))}?"
 
 
 def find_data_type(root: str, folder: str) -> DataType | None:

@@ -27,24 +27,39 @@ function syncChildren(now, next) {
 
 export default {
   render({ model, el }) {
-    el.classList.add("flatnb");
+    el.classList.add("flatnb", SCOPE);
+    const content = document.createElement("div");
     const update = () => {
       const template = document.createElement("template");
       template.innerHTML = model.get("html");
-      syncChildren(el, template.content);
+      if (connection.isGone) showAsGone(template.content);
+      syncChildren(content, template.content);
     };
+    const connection = new Connection(model, el, update);
+    el.append(connection.note, content);
     const click = (event) => {
       const button = event.target.closest("button[data-action]");
       if (!button) return;
       button.disabled = true;
-      model.send({ action: button.dataset.action, id: button.dataset.id });
+      connection.send({ action: button.dataset.action, id: button.dataset.id }, {
+        onBusy: () => { button.disabled = false; },
+      });
     };
     model.on("change:html", update);
-    el.addEventListener("click", click);
+    content.addEventListener("click", click);
     update();
     return () => {
+      connection.close();
       model.off("change:html", update);
-      el.removeEventListener("click", click);
     };
   },
 };
+
+// What was under way ended with the kernel: nothing is loading any more, and nothing can be cancelled.
+function showAsGone(content) {
+  for (const button of content.querySelectorAll("button")) button.remove();
+  for (const state of content.querySelectorAll(".flatnb-state")) {
+    state.textContent = "kernel gone";
+    state.className = "flatnb-state flatnb-failed";
+  }
+}

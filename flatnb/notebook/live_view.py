@@ -12,8 +12,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 import anywidget
@@ -21,6 +20,7 @@ import traitlets
 
 from ..html import page
 from ..jobs.progress_bar import in_kernel
+from .module import widget_module
 from .subshell import handle_while_cells_run
 
 if TYPE_CHECKING:
@@ -40,8 +40,6 @@ FIRST_UPDATE_AFTER_S = 0.2
 """What ends sooner is shown once, at its end, so that the output does not flicker."""
 
 WIDGET_MIME_TYPE = "application/vnd.jupyter.widget-view+json"
-
-_FOLDER = Path(__file__).parent
 
 
 class Source(Protocol):
@@ -63,8 +61,8 @@ class Source(Protocol):
 class LiveWidget(anywidget.AnyWidget):
     """The widget of a view: HTML that the kernel replaces, and its buttons."""
 
-    _esm = _FOLDER / "live.js"
-    _css = _FOLDER.parent / "html.css"
+    _esm, _css = widget_module("live")
+    key = traitlets.Unicode().tag(sync=True)
     html = traitlets.Unicode().tag(sync=True)
 
 
@@ -105,6 +103,7 @@ class LiveView:
         with self._lock:
             if self._widget is None:
                 self._widget = LiveWidget(html=self.source.html(True))
+                self._widget.key = self._widget.model_id
                 handle_while_cells_run(self._widget)
                 self._widget.on_msg(_click_handler(self))
             return self._widget
@@ -194,18 +193,25 @@ def widget_bundle(widget: anywidget.AnyWidget, text: str) -> dict[str, object]:
     return {WIDGET_MIME_TYPE: view, "text/plain": text}
 
 
-def _click_handler(view: LiveView) -> Callable[[object, object, object], None]:
+def _click_handler(view: LiveView) -> Callable[[anywidget.AnyWidget, object, object], None]:
     # ipywidgets' registry keeps widgets and their handlers: a weak reference lets the view, and
     # what it shows, be collected.
     reference = weakref.ref(view)
 
-    def handle(_widget: object, content: object, _buffers: object) -> None:
+    def handle(widget: anywidget.AnyWidget, content: object, _buffers: object) -> None:
         view = reference()
         if view is not None and isinstance(content, dict):
             view.source.click(str(content.get("action")), str(content.get("id")))
+            confirm(widget, content)
             view.flush()
 
     return handle
+
+
+def confirm(widget: anywidget.AnyWidget, content: Mapping[str, object]) -> None:
+    """Tell the view that sent a message that it was heard: the kernel is neither busy nor gone."""
+    if "token" in content:
+        widget.send({"heard": content["token"]})
 
 
 def _outputs_are_rendered_once() -> bool:

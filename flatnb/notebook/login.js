@@ -11,7 +11,7 @@ function field(form, text, name) {
 
 export default {
   render({ model, el }) {
-    el.classList.add("flatnb");
+    el.classList.add("flatnb", SCOPE);
     const title = document.createElement("b");
     title.textContent = "flatnb login";
     const note = document.createElement("div");

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anywidget
 import traitlets
 
+from .module import widget_module
 from .subshell import handle_while_cells_run
 
 if TYPE_CHECKING:
     from IPython.display import DisplayHandle
-
-_FOLDER = Path(__file__).parent
 
 
 class LoginForm(anywidget.AnyWidget):
@@ -40,8 +38,7 @@ class LoginForm(anywidget.AnyWidget):
         The display of the form; None if it is not displayed.
     """
 
-    _esm = _FOLDER / "login.js"
-    _css = _FOLDER.parent / "html.css"
+    _esm, _css = widget_module("login")
     state = traitlets.Unicode("waiting").tag(sync=True)
     message = traitlets.Unicode().tag(sync=True)
     can_store = traitlets.Bool(False).tag(sync=True)

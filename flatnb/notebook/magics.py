@@ -10,6 +10,7 @@ from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from ..market.data_types import DATA_TYPES
+from .picker_help import complete_ticker
 from .services import Frame, LoadService
 
 
@@ -32,10 +33,11 @@ def load(shell: InteractiveShell, session_class: type[LoadService]) -> None:
         makes, without arguments, where there is none.
     """
     nest_asyncio2.apply()
-    shell.register_magics(FlatMagics(shell, session_class))
+    magics = FlatMagics(shell, session_class)
+    shell.register_magics(magics)
     # IPython completes the arguments of magics only through this hook; the key also matches the
     # magic behind an assignment, `frame = %flat …`.
-    shell.set_hook("complete_command", _complete, re_key=r"(.*=\s*)?%?flat\s")
+    shell.set_hook("complete_command", magics.complete, re_key=r"(.*=\s*)?%?flat\s")
 
 
 @magics_class
@@ -56,9 +58,10 @@ class FlatMagics(Magics):
     @argument("--tz", default="UTC", help="time zone of the times (default: UTC)")
     @line_magic
     def flat(self, line: str) -> Frame:
-        """Load days into a frame: %flat stocks_daily 2024-01-02 2024-01-31 AAPL MSFT
+        """Load days into a frame: ``frame = %flat stocks_daily 2024-01-02 2024-01-31 AAPL MSFT``.
 
         Uses the notebook's FlatSession; without one a new one is made and called ``session``.
+        The Tab key completes data types and symbols.
         """
         arguments = parse_argstring(self.flat, line)
         job = self._session().start(
@@ -73,6 +76,16 @@ class FlatMagics(Magics):
         return job.result()
 
     def _session(self) -> LoadService:
+        found = self._present_session()
+        if found is not None:
+            return found
+        assert self.shell is not None
+        session = self._session_class()
+        # A variable `session` of another kind is the user's own, and is not overwritten.
+        self.shell.user_ns.setdefault("session", session)
+        return session
+
+    def _present_session(self) -> LoadService | None:
         assert self.shell is not None
         variables = self.shell.user_ns
         named = variables.get("session")
@@ -84,17 +97,22 @@ class FlatMagics(Magics):
             raise ValueError(
                 f"the notebook has {len(sessions)} sessions; assign the one to use to `session`"
             )
-        if sessions:
-            return next(iter(sessions.values()))
-        session = self._session_class()
-        # A variable `session` of another kind is the user's own, and is not overwritten.
-        variables.setdefault("session", session)
-        return session
+        return next(iter(sessions.values()), None)
 
-
-def _complete(_shell: InteractiveShell, event: CompletionEvent) -> list[str]:
-    """The data types, as the magic's first argument."""
-    before = event.text_until_cursor.partition("flat")[2]
-    words = before.split()
-    is_first_argument = len(words) == (0 if before.endswith(" ") else 1)
-    return list(DATA_TYPES) if is_first_argument else []
+    def complete(self, _shell: InteractiveShell, event: CompletionEvent) -> list[str]:
+        """Data types as the first argument; from the fourth on the tickers of the last day."""
+        before = event.text_until_cursor.partition("flat")[2]
+        words = before.split()
+        place = len(words) + before.endswith(" ")
+        if place == 1:
+            return list(DATA_TYPES)
+        if place < 4 or words[-1].startswith("--"):
+            return []
+        prefix = "" if before.endswith(" ") else words[-1]
+        session = self._present_session()
+        if session is None:
+            return []  # the Tab key makes no session
+        try:
+            return complete_ticker(prefix, session.tickers(words[0], words[2]))
+        except ValueError:
+            return []

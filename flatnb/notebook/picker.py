@@ -6,25 +6,38 @@ import contextlib
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ..errors import FlatnbError, LoadCancelledError, LoadError
+from ..jobs.progress_bar import in_kernel
 from ..jobs.rendering import job_html
 from ..load.result import collect_warnings
 from ..market.calendar import as_date
 from .debounce import Debouncer
-from .live_view import INTERVAL_S, widget_bundle
+from .live_view import INTERVAL_S, MAX_DISPLAYS, confirm, widget_bundle
 from .picker_calendar import Month, PickerCalendar, exchange_now, preset
 from .picker_estimate import PENDING, Estimate, estimate_of
-from .picker_form import PickerForm, data_type_groups
-from .picker_widget import JobState, Message, PickerWidget
+from .picker_form import CHOICES, SHOWN_CHOICES, PickerForm, data_type_groups, split_names
+from .picker_help import DATE_FIELDS, complete_ticker, form_errors, saved_line
+from .picker_widget import JobState, Message, PickerWidget, UnknownSymbols
 from .services import Frame, PickerServices
 from .subshell import handle_while_cells_run
+from .typed_date import parse_typed_date
 
 if TYPE_CHECKING:
+    from IPython.display import DisplayHandle
+
+    from ..explore.plan import Plan
     from ..jobs.job import Job
+
+
+TickerSource: TypeAlias = Callable[[str, date], "tuple[date, Sequence[str]] | None"]
+"""Data type, day → the last day up to it with known tickers, and these."""
+
+_COMPLETE_AFTER_S = 0.05
 
 
 class Picker:
@@ -34,6 +47,12 @@ class Picker:
     ----------
     services
         What plans and loads.
+    estimate
+        Makes the plan of the line under the form, as `PickerServices.plan`, but may sample; None:
+        that itself.
+    tickers
+        Gives the tickers of the last day up to another one, with that day; None if they are not
+        known. It may block.
 
     Attributes
     ----------
@@ -49,8 +68,17 @@ class Picker:
         The widget itself, to place beside others.
     """
 
-    def __init__(self, services: PickerServices) -> None:
+    def __init__(
+        self,
+        services: PickerServices,
+        estimate: Callable[..., Plan] | None = None,
+        tickers: TickerSource = lambda data_type, day: None,
+    ) -> None:
         self._services = services
+        self._tickers = tickers
+        self._completions = Debouncer(_COMPLETE_AFTER_S)
+        self._handles: deque[DisplayHandle] = deque(maxlen=MAX_DISPLAYS)
+        self._plan = estimate or services.plan
         self._estimates = Debouncer()
         self.result: Frame | None = None
         self.job: Job[Frame] | None = None
@@ -59,7 +87,9 @@ class Picker:
         self._is_loading = False
         first, last = preset("week", exchange_now())
         self.form = PickerForm(start=str(first), end=str(last))
-        self.widget = PickerWidget(groups=data_type_groups())
+        shown = {name: [*map(list, CHOICES[name])] for name in SHOWN_CHOICES}
+        self.widget = PickerWidget(groups=data_type_groups(), choices=shown)
+        self.widget.key = self.widget.model_id
         handle_while_cells_run(self.widget)
         self.widget.on_msg(lambda _widget, content, _buffers: self.receive(content))
         self._calendar = PickerCalendar(services.plan, self._set_months)
@@ -81,19 +111,25 @@ class Picker:
             self._set_message("error", f"the message {message!r} of the page has no {error}")
         except (ValueError, TypeError) as error:
             self._set_message("error", str(error))
+        finally:
+            if isinstance(message, Mapping):
+                confirm(self.widget, message)
 
     def _handle(self, message: Mapping[str, object]) -> None:
         match message.get("action"):
             case "set":
-                self._set_form(self.form.changed(str(message["name"]), message["value"]))
+                self._set_form(self._changed(self.form, str(message["name"]), message["value"]))
             case "range":
                 self._set_days(str(message["start"]), str(message["end"]))
             case "preset":
-                first, last = preset(str(message["name"]), exchange_now())
+                begins = self.form.known_type.first_day
+                first, last = preset(str(message["name"]), exchange_now(), begins)
                 self._set_days(str(first), str(last))
             case "month":
                 year, month = int(str(message["year"])), int(str(message["month"]))
                 self._calendar.show(self.form.data_type, year, month)
+            case "complete":
+                self._complete(str(message["prefix"]))
             case "load":
                 self.load()
             case "cancel":
@@ -113,7 +149,7 @@ class Picker:
         """
         form = self.form
         for name, value in fields.items():
-            form = form.changed(name, value)
+            form = self._changed(form, name, value)
         self._set_form(form)
 
     def wait(self) -> Frame | None:
@@ -143,6 +179,14 @@ class Picker:
         )
         self._job_thread.start()
 
+    def _changed(self, form: PickerForm, name: str, value: object) -> PickerForm:
+        """The form with another value; a date that can be read is written YYYY-MM-DD."""
+        if name in DATE_FIELDS and isinstance(value, str) and value.strip():
+            # What cannot be read stays as it was typed, with an error at its field.
+            with contextlib.suppress(ValueError):
+                value = str(parse_typed_date(value, exchange_now().date(), DATE_FIELDS[name]))
+        return form.changed(name, value)
+
     def _set_form(self, form: PickerForm) -> None:
         before, self.form = self.form, form
         shown: date | None = None
@@ -162,6 +206,8 @@ class Picker:
         form = self.form
         self.widget.form = dict(form.state())
         self.widget.code = form.code()
+        self.widget.errors = form_errors(form, exchange_now().date())
+        self._show_saved_line()
         self.widget.estimate = dict(PENDING)
         self._estimates.submit(lambda is_current: self._estimate(form, is_current))
         year, month = (shown.year, shown.month) if shown is not None else (None, None)
@@ -169,13 +215,44 @@ class Picker:
 
     def _estimate(self, form: PickerForm, is_current: Callable[[], bool]) -> None:
         try:
-            plan = self._services.plan(form.data_type, form.start, form.end, **form.arguments())
+            plan = self._plan(form.data_type, form.start, form.end, **form.arguments())
         except (ValueError, FlatnbError, RuntimeError, ImportError) as error:
             estimate = Estimate(text=str(error), kind="error")
         else:
             estimate = estimate_of(plan)
         if is_current():
             self.widget.estimate = dict(estimate)
+        unknown = self._unknown_symbols(form)
+        if is_current() and unknown != self.widget.unknown:
+            self.widget.unknown = unknown
+
+    def _unknown_symbols(self, form: PickerForm) -> dict[str, object]:
+        symbols = split_names(form.symbols)
+        try:
+            found = self._tickers(form.data_type, as_date(form.end, "end")) if symbols else None
+        except ValueError:  # not a date: said at its field
+            found = None
+        if found is None:
+            return {}
+        day, tickers = found
+        names = [name for name in symbols if name not in set(tickers)]
+        if not names:
+            return {}
+        upper = {ticker.upper(): ticker for ticker in tickers}
+        nearest = {name: upper[name.upper()] for name in names if name.upper() in upper}
+        return dict(UnknownSymbols(names=names, day=str(day), nearest=nearest))
+
+    def _complete(self, prefix: str) -> None:
+        data_type, end = self.form.data_type, self.form.end
+        self._completions.submit(lambda is_current: self._offer(data_type, end, prefix))
+
+    def _offer(self, data_type: str, end: str, prefix: str) -> None:
+        try:
+            found = self._tickers(data_type, as_date(end, "end"))
+        except ValueError:
+            found = None
+        names = complete_ticker(prefix, found[1]) if found else []
+        self.widget.send({"prefix": prefix, "completions": names})
 
     def _follow(self, job: Job[Frame], form: PickerForm) -> None:
         while not job.done():
@@ -233,4 +310,19 @@ class Picker:
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
-        display(widget_bundle(self.widget, repr(self)), raw=True)  # type: ignore[no-untyped-call]
+        # In a notebook this text is saved and does not change with the form; the line does.
+        text = "flatnb picker" if in_kernel() else repr(self)
+        display(widget_bundle(self.widget, text), raw=True)  # type: ignore[no-untyped-call]
+        if not in_kernel():
+            return
+        handle = display(self._saved_line(), raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        if handle is not None:
+            self._handles.append(handle)
+
+    def _show_saved_line(self) -> None:
+        line = self._saved_line()
+        for handle in self._handles:
+            handle.update(line, raw=True)  # type: ignore[no-untyped-call]
+
+    def _saved_line(self) -> dict[str, str]:
+        return {"text/html": saved_line(self.widget.model_id, self.code), "text/plain": ""}

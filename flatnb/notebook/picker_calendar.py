@@ -27,6 +27,9 @@ STATUSES_LAST_S = 300.0
 
 FIRST_YEAR, LAST_YEAR = 1990, 2100
 
+FIRST_FILES = date(2003, 9, 10)
+"""No file of the bucket is older: the first of stocks' daily bars."""
+
 # Files are complete by about 11:00 ET on the next day (vendor's knowledge base, October 2026).
 _DESCRIPTIONS: Mapping[DayKind, str] = {
     "open": "",
@@ -225,15 +228,18 @@ def describe_day(
     return kind, _DESCRIPTIONS[kind]
 
 
-def preset(name: str, now: datetime) -> tuple[date, date]:
+def preset(name: str, now: datetime, first_day: date = date.min) -> tuple[date, date]:
     """First and last day of a preset: up to the last trading day with published files.
 
     Parameters
     ----------
     name
-        ``"day"``, ``"week"``, ``"month"``, ``"ytd"`` (year to date) or ``"year"``.
+        ``"day"``, ``"week"``, ``"month"``, ``"quarter"``, ``"ytd"`` (year to date), ``"year"``,
+        ``"five_years"`` or ``"all"``.
     now
         In exchange time.
+    first_day
+        The first day that the bucket may have, where ``"all"`` begins.
 
     Raises
     ------
@@ -246,25 +252,22 @@ def preset(name: str, now: datetime) -> tuple[date, date]:
     first_days = {
         "day": last,
         "week": last - timedelta(days=6),
-        "month": _month_before(last) + timedelta(days=1),
+        "month": _months_before(last, 1) + timedelta(days=1),
+        "quarter": _months_before(last, 3) + timedelta(days=1),
         "ytd": date(last.year, 1, 1),
-        "year": _year_before(last) + timedelta(days=1),
+        "year": _months_before(last, 12) + timedelta(days=1),
+        "five_years": _months_before(last, 60) + timedelta(days=1),
+        "all": max(first_day, FIRST_FILES),
     }
     if name not in first_days:
         raise ValueError(f"preset={name!r} is unknown; choose one of {', '.join(first_days)}")
-    return first_days[name], last
+    return max(first_days[name], first_day), last
 
 
-def _month_before(day: date) -> date:
-    """The same day of the month before, or that month's last day."""
-    end = day.replace(day=1) - timedelta(days=1)
-    return end.replace(day=min(day.day, end.day))
-
-
-def _year_before(day: date) -> date:
-    """The same day of the year before; 28 February for the 29th."""
-    is_leap_day = (day.month, day.day) == (2, 29)
-    return date(day.year - 1, day.month, 28 if is_leap_day else day.day)
+def _months_before(day: date, count: int) -> date:
+    """The same day of an earlier month, or that month's last day."""
+    year, month = divmod(day.year * 12 + day.month - 1 - count, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
 def exchange_now() -> datetime:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TypedDict, TypeVar, cast
 
@@ -11,8 +11,27 @@ from ..frames.to_pandas import FrameKind
 from ..load.request import LoadOptions
 from ..market.data_types import DATA_TYPES, DataType, get_data_type
 from ..market.option_symbols import OptionType
+from .picker_calendar import FIRST_FILES
 
 T = TypeVar("T")
+
+CHOICES: Mapping[str, Sequence[tuple[str, str]]] = {
+    "tz": (
+        ("UTC", "UTC"),
+        ("America/New_York", "New York (exchange)"),
+        ("America/Chicago", "Chicago"),
+        ("Europe/London", "London"),
+    ),
+    "hours": (
+        ("", "all rows"),
+        ("regular", "regular session"),
+        ("extended", "pre-market to post-market"),
+    ),
+    "adjust": (("", "as traded"), ("splits", "splits"), ("all", "splits and dividends")),
+}
+"""Field → its values, each with a label. Those that `LoadOptions` does not have are not shown."""
+
+SHOWN_CHOICES = tuple(name for name in CHOICES if name in LoadOptions.__annotations__)
 
 _GROUPS = {
     "stocks": "Stocks",
@@ -55,12 +74,14 @@ class DataTypeGroup(TypedDict):
 class FormState(TypedDict):
     """The form as the page draws it.
 
-    ``columns`` are those of the data type; ``options`` says whether it has options contracts.
+    ``columns`` are those of the data type; ``options`` says whether it has options contracts;
+    ``first_year`` is the first that the bucket may have files of.
     """
 
     values: dict[str, str | list[str]]
     columns: list[str]
     options: bool
+    first_year: int
 
 
 @dataclass(frozen=True)
@@ -85,6 +106,10 @@ class PickerForm:
         The selected columns; none: all.
     frame
         ``"polars"`` or ``"pandas"``.
+    tz
+        Time zone of the times in the frame.
+    hours, adjust
+        As `FlatSession.load` takes them; empty: its default.
     """
 
     data_type: str = "stocks_daily"
@@ -99,6 +124,9 @@ class PickerForm:
     option_type: str = ""
     columns: tuple[str, ...] = ()
     frame: str = "polars"
+    tz: str = "UTC"
+    hours: str = ""
+    adjust: str = ""
 
     def changed(self, name: str, value: object) -> PickerForm:
         """A form with another value in one field.
@@ -141,6 +169,10 @@ class PickerForm:
             arguments.update(self._option_arguments())
         if self.columns:
             arguments["columns"] = list(self.columns)
+        for name in SHOWN_CHOICES:
+            value = getattr(self, name)
+            if value not in ("", "UTC"):
+                cast("dict[str, str]", arguments)[name] = value
         if self.frame != "polars":
             arguments["frame"] = cast(FrameKind, self.frame)  # `load` validates it
         return arguments
@@ -185,7 +217,23 @@ class PickerForm:
             "values": values,
             "columns": list(self.known_type.columns),
             "options": self.known_type.is_options,
+            "first_year": max(self.known_type.first_day.year, FIRST_FILES.year),
         }
+
+
+_FIELD_OF_PARAMETER = {"expiry": "expiry_from", "strike": "strike_from"}
+
+
+def field_of_error(message: str) -> str | None:
+    """The field that a message of `load` is about; None if it names none.
+
+    The messages begin with the parameter's name (house rule of this package).
+    """
+    parameter = re.match(r"\w+", message)
+    if parameter is None:
+        return None
+    name = _FIELD_OF_PARAMETER.get(parameter[0], parameter[0])
+    return name if name in PickerForm.__dataclass_fields__ else None
 
 
 def split_names(text: str) -> list[str]:

@@ -23,7 +23,10 @@ Frame: TypeAlias = "pl.DataFrame | pd.DataFrame"
 
 
 class LoadService(Protocol):
-    """Starts loads."""
+    """Starts loads, and knows the tickers of a day."""
+
+    def tickers(self, data_type: str, day: DateLike) -> list[str]:
+        """The tickers of a market; see `flatnb.FlatSession.tickers`. It may block."""
 
     def start(
         self,

@@ -38,21 +38,26 @@ class JupyterServer:
         Holds its configuration, settings and runtime files, and ``files``, which it serves.
     module
         ``"jupyterlab"``, or ``"notebook"`` for Notebook 7.
+
+    Attributes
+    ----------
+    settings
+        Plug-in → its settings; to be changed before the server is started.
     """
 
     def __init__(self, folder: Path, module: Module = "jupyterlab") -> None:
         self.folder = folder
         self.files = folder / "files"
         self.module = module
+        self.settings = {**SETTINGS}
         self.token = secrets.token_hex(8)
         self.url = ""
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         self.files.mkdir(parents=True, exist_ok=True)
-        settings = self.folder / "settings"
-        for name, values in SETTINGS.items():
-            path = settings / f"{name}.jupyterlab-settings"
+        for name, values in self.settings.items():
+            path = self.folder / "settings" / f"{name.replace(':', '/')}.jupyterlab-settings"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(values), encoding="utf-8")
         own = {

@@ -45,7 +45,9 @@ class Lab:
 
     def _note(self, error: Error) -> None:
         # Notebook 7.6 itself throws when it loads its settings, also without any notebook.
-        if "/static/notebook/notebook_core" not in (error.stack or ""):
+        # JupyterLab reports its own request to a kernel that is restarted.
+        own = "Canceled future for create_subshell_request" in str(error)
+        if "/static/notebook/notebook_core" not in (error.stack or "") and not own:
             self.errors.append(f"{error}\n{error.stack or ''}")
 
     def _watch(self, request: Request) -> None:

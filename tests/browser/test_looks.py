@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import expect
 
 from .conftest import OpenNotebook
+from .contrast import least_contrast
 
 BEGIN = """
 import os
@@ -39,30 +40,9 @@ def test_the_parts_of_a_session(open_notebook: OpenNotebook, theme: str) -> None
     expect(report.locator("i[title='2024-01-08 cached']")).to_be_visible()
     expect(report.get_by_role("img", name="Mar 2024: 6 forbidden")).to_be_visible()
     for index in (0, 2, 3, 4):
-        assert least_contrast(lab.cell(index).locator(".flatnb")) >= 4.5
+        text, control = least_contrast(lab.cell(index).locator(".flatnb"))
+        assert text[0] >= 4.5, text
+        assert control[0] >= 3, control
     for index, name in enumerate(["session", "", "report", "stats", "cache"]):
         if name:
             lab.picture(f"{name}-{theme[-5:].strip().lower()}", lab.cell(index))
-
-
-def least_contrast(part: Locator) -> float:
-    """The least contrast of any text with the ground of its card; WCAG asks for 4.5."""
-    found: float = part.evaluate(
-        """el => {
-            const light = colour => {
-                const parts = colour.match(/[\\d.]+/g).slice(0, 3).map(Number).map(part => {
-                    const share = colour.startsWith("color(") ? part : part / 255;
-                    return share <= 0.03928 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-                });
-                return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2];
-            };
-            const ground = light(getComputedStyle(el).backgroundColor);
-            const texts = [...el.querySelectorAll("b, span, td, th, figcaption")]
-                .filter(one => one.innerText.trim() && !one.closest(".flatnb-state"));
-            return Math.min(...texts.map(one => {
-                const ink = light(getComputedStyle(one).color);
-                return (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05);
-            }));
-        }"""
-    )
-    return found

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+from playwright.sync_api import Locator, expect
+
 from .conftest import OpenNotebook
+from .contrast import least_contrast
 
 PICKER = "picker = session.picker(); picker"
 CHECK = """
@@ -134,3 +138,188 @@ def test_cancel_and_errors(open_notebook: OpenNotebook, begin: str) -> None:
     data.select_option("options_daily")
     cell.get_by_label("Underlyings").wait_for()
     lab.picture("picker-options", cell.locator(".flatnb-picker"))
+
+
+def ready(open_notebook: OpenNotebook, begin: str, *more: str, width: int = 1100) -> Locator:
+    """A picker on January 2024, as a part of the page."""
+    chosen = (
+        'picker = session.picker(); picker.choose(start="2024-01-09", end="2024-01-12"); picker'
+    )
+    lab = open_notebook(begin, chosen, *more, width=width)
+    lab.run(0)
+    lab.run(1)
+    picker = lab.cell(1).locator(".flatnb-picker")
+    expect(picker.locator(".flatnb-calendars")).to_contain_text("January 2024")
+    return picker
+
+
+def selected(picker: Locator) -> list[str]:
+    """The first and last day of the range in the calendar."""
+    days: list[str] = picker.evaluate(
+        """el => [...el.querySelectorAll("button[aria-selected=true]")].map(b => b.dataset.date)"""
+    )
+    return [days[0], days[-1]]
+
+
+def test_dates_are_typed_and_wrong_ones_marked(open_notebook: OpenNotebook, begin: str) -> None:
+    """Enter commits; the error is at its field, with aria-invalid, and gone when mended; Esc."""
+    picker = ready(open_notebook, begin)
+    start, end = picker.get_by_label("From", exact=True), picker.get_by_label("To (inclusive)")
+    code = picker.locator(".flatnb-buttons code")
+    for field, text, expected in (
+        (start, "2024-1-3", "2024-01-03"),
+        (start, "20240104", "2024-01-04"),
+        (end, "1/31/2024", "2024-01-31"),
+        (end, "Feb 2024", "2024-02-29"),
+    ):
+        field.fill(text)
+        field.press("Enter")
+        expect(field).to_have_value(expected)
+        expect(code).to_contain_text(f'"{expected}"')
+        expect(field).to_be_focused()
+    start.fill("1/3/2024")
+    start.press("Enter")
+    error = picker.locator(".flatnb-error:visible")
+    expect(error).to_contain_text("2024-01-03 or 2024-03-01")
+    expect(start).to_have_attribute("aria-invalid", "true")
+    assert start.get_attribute("aria-describedby") == error.get_attribute("id")
+    box, field_box = error.bounding_box(), start.bounding_box()
+    assert box is not None
+    assert field_box is not None
+    assert 0 <= box["y"] - field_box["y"] - field_box["height"] < 10
+    start.fill("2024-01-05")
+    start.press("Enter")
+    expect(error).to_have_count(0)
+    expect(start).not_to_have_attribute("aria-invalid", "true")
+    start.fill("soon")
+    start.press("Escape")
+    expect(start).to_have_value("2024-01-05")
+
+
+def test_the_calendar_is_quick(open_notebook: OpenNotebook, begin: str) -> None:
+    """Every fast click counts; any month is two choices away; Esc restores the range."""
+    picker = ready(open_notebook, begin)
+    # In one task of the page, faster than any answer of the kernel.
+    picker.get_by_role("button", name="A month back").evaluate(
+        "b => { for (let i = 0; i < 7; i++) b.click() }"
+    )
+    expect(picker.locator(".flatnb-calendars")).to_contain_text("June 2023")
+    picker.get_by_label("Year", exact=True).select_option("2005")
+    picker.get_by_label("Month", exact=True).select_option("March")
+    expect(picker.locator(".flatnb-calendars")).to_contain_text("March 2005")
+    picker.locator('button[data-date="2005-03-10"]').click()
+    assert selected(picker) == ["2005-03-10", "2005-03-10"]
+    picker.locator('button[data-date="2005-03-10"]').press("Escape")
+    expect(picker.get_by_label("From", exact=True)).to_have_value("2024-01-09")
+    expect(picker.get_by_label("To (inclusive)")).to_have_value("2024-01-12")
+    for name, year in (("3M", "2026-08"), ("5Y", "2021-11"), ("All", "2003-09-10")):
+        picker.get_by_role("button", name=name, exact=True).click()
+        expect(picker.get_by_label("From", exact=True)).not_to_have_value("2024-01-09")
+        if name == "All":
+            expect(picker.get_by_label("From", exact=True)).to_have_value(year)
+
+
+def test_columns_keep_the_focus_and_one(open_notebook: OpenNotebook, begin: str) -> None:
+    """Fast clicks all count, the box keeps the focus, and the last column stays."""
+    picker = ready(open_notebook, begin, "print(picker.form.columns)")
+    picker.locator("summary").first.click()
+    boxes = picker.locator(".flatnb-columns input")
+    boxes.first.focus()
+    count = boxes.count()
+    picker.evaluate(
+        """el => { const all = [...el.querySelectorAll(".flatnb-columns input")];
+            all.slice(1).forEach(box => box.click()); }"""
+    )
+    expect(picker.locator("summary").first).to_have_text(f"1 of {count} columns")
+    expect(boxes.first).to_be_disabled()
+    expect(picker.locator(".flatnb-buttons code")).to_contain_text('columns=["ticker"]')
+
+
+def test_symbols_are_completed_and_checked(open_notebook: OpenNotebook, begin: str) -> None:
+    """From the day's own file; an unknown one is marked before Load."""
+    picker = ready(open_notebook, begin)
+    symbols = picker.get_by_label("Symbols")
+    symbols.press_sequentially("aap")
+    offered = picker.get_by_role("option", name="AAPL", exact=True)
+    expect(offered).to_be_visible()
+    symbols.press("Enter")
+    expect(symbols).to_have_value("AAPL")
+    symbols.press_sequentially(" NOSUCH msft")
+    symbols.blur()
+    unknown = picker.locator(".flatnb-unknown")
+    expect(unknown).to_have_text("not in the file of 2024-01-12: NOSUCH, msft (MSFT?)")
+    expect(picker.get_by_label("Time zone")).to_have_value("UTC")
+    picker.get_by_label("Time zone").select_option("America/New_York")
+    expect(picker.locator(".flatnb-buttons code")).to_contain_text('tz="America/New_York"')
+
+
+def test_two_views_agree(open_notebook: OpenNotebook, begin: str) -> None:
+    """Also where a field of the other one was left with the focus in it."""
+    first = ready(open_notebook, begin, "picker")
+    page = first.page
+    page.locator(".jp-Notebook .jp-Cell").nth(2).click()
+    page.evaluate("() => { void window.jupyterapp.commands.execute('notebook:run-cell') }")
+    second = page.locator(".jp-Notebook .jp-Cell").nth(2).locator(".flatnb-picker")
+    start = first.get_by_label("From", exact=True)
+    start.fill("2024-01-04")
+    start.press("Enter")
+    expect(second.get_by_label("From", exact=True)).to_have_value("2024-01-04")
+    second.get_by_label("Data").select_option("stocks_minute")
+    second.locator('button[data-date="2024-01-18"]').click()
+    second.locator('button[data-date="2024-01-19"]').click()
+    expect(start).to_have_value("2024-01-18")
+    expect(first.get_by_label("Data")).to_have_value("stocks_minute")
+    assert selected(first) == selected(second) == ["2024-01-18", "2024-01-19"]
+
+
+@pytest.mark.parametrize("width", [520, 700, 1300])
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"], ids=["light", "dark"])
+def test_readable_at_each_width(
+    open_notebook: OpenNotebook, begin: str, theme: str, width: int
+) -> None:
+    """Nothing is cut off; text has a contrast of 4.5 (WCAG 1.4.3), controls have 3 (1.4.11)."""
+    chosen = (
+        'picker = session.picker(); picker.choose(data_type="options_daily", start="2024-01-09",'
+        ' end="2024-01-12", strike_from="x"); picker'
+    )
+    lab = open_notebook(begin, chosen, width=width)
+    lab.theme(theme)
+    lab.run(0)
+    lab.run(1)
+    picker = lab.cell(1).locator(".flatnb-picker")
+    expect(picker.locator(".flatnb-error:visible")).to_have_count(1)
+    lab.page.wait_for_timeout(1500)
+    name = f"picker-{theme[-5:].strip().lower()}-{width}"
+    lab.picture(name, picker)
+    assert (
+        picker.evaluate(
+            """el => [...el.querySelectorAll("*")].filter(part => part.getClientRects().length
+            && part.getBoundingClientRect().right > el.getBoundingClientRect().right + 1
+            && !part.closest("pre, option, optgroup")).map(part => part.outerHTML.slice(0, 90))"""
+        )
+        == []
+    )
+    text, control = least_contrast(picker)
+    assert text[0] >= 4.5, text
+    assert control[0] >= 3, control
+
+
+def test_another_output_does_not_restyle_the_picker(
+    open_notebook: OpenNotebook, begin: str
+) -> None:
+    """Whatever comes later, and in whatever order."""
+    picker = ready(open_notebook, begin, "session", "session.stats", "session.picker()")
+    looks = """el => ["button", "input", "select", "label"].map(name =>
+        { const s = getComputedStyle(el.querySelector(name));
+          return [s.padding, s.font, s.borderColor, s.display, s.borderRadius].join() })"""
+    before = picker.evaluate(looks)
+    page = picker.page
+    for index in (2, 3, 4):
+        page.evaluate(
+            """index => { const app = window.jupyterapp; const panel = app.shell.currentWidget;
+                panel.content.activeCellIndex = index;
+                void app.commands.execute("notebook:run-cell") }""",
+            index,
+        )
+        page.locator(".jp-Notebook .jp-Cell").nth(index).locator(".flatnb").first.wait_for()
+    assert picker.evaluate(looks) == before

@@ -34,7 +34,7 @@ from ..events import (
     SizeKnown,
 )
 from ..gzip_stream import GzipError
-from ..targets import Target
+from ..targets import RangesTarget, Target
 from .commands import (
     Failure,
     Gather,
@@ -115,6 +115,39 @@ def download(
             reason = str(getattr(error, "reason", type(error).__name__))
         else:
             reason = "cancelled"
+        is_missing = isinstance(error, ObjectNotFoundError)
+        context.emit(DownloadFailed(bucket, key, reason, context.clock() - started, is_missing))
+        raise
+    elapsed_s = context.clock() - started
+    context.emit(DownloadFinished(bucket, key, transfer.received_bytes, elapsed_s))
+    return value
+
+
+def download_ranges(
+    context: TransferContext,
+    bucket: str,
+    key: str,
+    target: RangesTarget,
+    finish: Callable[[RangesTarget], T],
+    version: ObjectVersion,
+) -> Operation[T]:
+    """Download byte ranges of one version of an object, and return ``finish(target)``.
+
+    Raises
+    ------
+    TransferError
+        If the ranges could not be downloaded; `ObjectChangedError` if the object was replaced.
+    """
+    started = context.clock()
+    context.emit(DownloadStarted(bucket, key))
+    transfer = _Transfer(context, bucket, key, target, version)
+    try:
+        value = yield from transfer.run_ranges(finish)
+    except BaseException as error:
+        reason = str(getattr(error, "reason", type(error).__name__))
+        if not isinstance(error, Exception):
+            reason = "cancelled"
+        context.emit(BytesDiscarded(bucket, key, transfer.received_bytes))
         context.emit(DownloadFailed(bucket, key, reason, context.clock() - started))
         raise
     elapsed_s = context.clock() - started
@@ -163,6 +196,21 @@ class _Transfer:
         except TransferError as error:
             error.attempts += self._earlier_attempts
             raise
+        return value
+
+    def run_ranges(self, finish: Callable[[RangesTarget], T]) -> Operation[T]:
+        """Download the ranges of the target, and process them."""
+        target = self.target
+        assert isinstance(target, RangesTarget)
+        self.in_parts = True  # each response must be a part of the known version
+        self.context.emit(SizeKnown(self.bucket, self.key, target.size))
+        parts = [
+            self._part(start, min(start + self._part_bytes, last))
+            for first, last in target.ranges
+            for start in range(first, last, self._part_bytes)
+        ]
+        yield Gather([part.fetch() for part in parts])
+        value: T = yield RunInThread(partial(finish, target))
         return value
 
     def _fetch(self) -> Operation[None]:

@@ -124,6 +124,8 @@ class SyncRun:
         group = SyncRun(self._client, self._connections, self._slots, self._max_threads, self)
         with ThreadPoolExecutor(min(self._max_threads, len(operations))) as pool:
             futures = [pool.submit(group._drive_in_pool, operation) for operation in operations[1:]]
+            # Else a failure in the pool would be noticed only after this thread's read time-out.
+            group._threads.add(threading.get_ident())
             try:
                 group.drive(operations[0])
                 while wait(futures, timeout=POLL_S).not_done:

@@ -1,0 +1,17 @@
+"""What a saved notebook shows where a widget was; hidden while the widget has its kernel."""
+
+from __future__ import annotations
+
+
+def saved_view(key: str, html: str) -> str:
+    """HTML that the page hides while it has a living view of this key.
+
+    The view's element has the key as ``data-flatnb-view``, and the class ``flatnb-gone`` when its
+    kernel has gone.
+    """
+    alive = f'[data-flatnb-view="{key}"]:not(.flatnb-gone)'
+    hidden = f'[data-flatnb-saved="{key}"]'
+    return (
+        f"<style>body:has({alive}) {hidden}{{display:none}}</style>"
+        f'<div data-flatnb-saved="{key}">{html}</div>'
+    )

@@ -1,0 +1,286 @@
+"""Stock minutes by proved ranges, through a session: equal to whole files, or whole files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from flatnb import FlatnbWarning, FlatSession, S3Catalog
+from flatnb.demo import DemoMarket
+from flatnb.explore.range_check import compare
+from flatnb.market.calendar import trading_days
+from tests.servers import faults
+from tests.servers.fault_s3 import FaultServer
+from tests.servers.faults import Fault
+from tests.servers.payloads import gz
+
+DAYS = trading_days("2024-01-02", "2024-01-05")
+DAY = DAYS[0]
+SYMBOLS = ["AAPL", "MSFT", "SPY"]
+PROVED = "ranges, regular hours proved by the daily bar"
+"""The demo market's daily bars cover the regular hours."""
+CATALOG = S3Catalog()
+OpenSession = Callable[..., FlatSession]
+
+
+@pytest.fixture(scope="module")
+def big_market() -> DemoMarket:
+    """A market whose minute files are large enough for ranges to be a part of them."""
+    return DemoMarket(stocks=2000)
+
+
+@pytest.fixture
+def server(fault_server: FaultServer, big_market: DemoMarket) -> FaultServer:
+    """The fault server with the first day."""
+    put(fault_server, big_market, DAY)
+    return fault_server
+
+
+def put(server: FaultServer, market: DemoMarket, day: date) -> None:
+    """Store the day's minute file and its daily file."""
+    for data_type in ("stocks_minute", "stocks_daily"):
+        server.put(CATALOG.get_key(data_type, day), market.file(data_type, day))
+
+
+def minute_key(day: date = DAY) -> str:
+    """The key of a minute file."""
+    return CATALOG.get_key("stocks_minute", day)
+
+
+@pytest.fixture
+def open_session(server: FaultServer, tmp_path: Path) -> Iterator[OpenSession]:
+    """Opens sessions that share one cache and read by ranges."""
+    with ExitStack() as stack:
+
+        def make(**arguments: Any) -> FlatSession:
+            defaults: dict[str, Any] = {
+                "cache": tmp_path / "cache",
+                "ranges": "proved",
+                "max_retries": 2,
+            }
+            session = FlatSession(
+                "key", "secret", endpoint_url=server.endpoint_url, **(defaults | arguments)
+            )
+            return stack.enter_context(session)
+
+        yield make
+
+
+def sources(session: FlatSession) -> list[str]:
+    """Where each day of the last load came from."""
+    assert session.last_report is not None
+    return [day.source for day in session.last_report]
+
+
+def test_a_part_of_the_bytes(open_session: OpenSession, server: FaultServer) -> None:
+    """The same frame, and cached like any other; all ranges are of the listed version."""
+    whole = open_session(ranges="never", cache=False).load(
+        "stocks_minute", DAY, DAY, symbols=SYMBOLS
+    )
+    server.forget_requests()
+    session = open_session()
+    proved = session.load("stocks_minute", DAY, DAY, symbols=SYMBOLS)
+    assert_frame_equal(proved, whole)
+    assert sources(session) == [PROVED]
+    assert session.last_report is not None
+    (outcome,) = session.last_report
+    assert 0 < outcome.downloaded_bytes < outcome.size_bytes
+    ranged = server.requests_for(minute_key())
+    assert 0 < len(ranged) <= 4 * len(SYMBOLS)
+    assert all(request.if_match and request.range for request in ranged)
+    server.forget_requests()
+    assert_frame_equal(session.load("stocks_minute", DAY, DAY, symbols=SYMBOLS), whole)
+    assert (sources(session), server.requests) == ([f"cache ({PROVED})"], [])
+    for careful in (session, open_session(ranges="never")):
+        # Neither a strict load nor a session that does not read by ranges takes such rows.
+        careful.load("stocks_minute", DAY, DAY, symbols="SPY", strict=careful is session)
+        assert sources(careful) in (["whole file"], ["cache"])
+
+
+def test_more_symbols_later(open_session: OpenSession, server: FaultServer) -> None:
+    """Are added to those in the cache, in the order of the file; the daily file is cached."""
+    session = open_session()
+    session.load("stocks_minute", DAY, DAY, symbols="SPY")
+    server.forget_requests()
+    session.load("stocks_minute", DAY, DAY, symbols="AAPL")
+    assert server.requests_for(CATALOG.get_key("stocks_daily", DAY)) == []
+    server.forget_requests()
+    both = open_session(offline=True).load("stocks_minute", DAY, DAY, symbols=["AAPL", "SPY"])
+    assert server.requests == []
+    fresh = open_session(cache=False, ranges="never")
+    assert_frame_equal(both, fresh.load("stocks_minute", DAY, DAY, symbols=["AAPL", "SPY"]))
+
+
+def two_runs(text: bytes) -> bytes:
+    """A ticker's rows in two places, as real files have about two such tickers a day."""
+    header, *lines = text.splitlines(keepends=True)
+    of_ticker = [line for line in lines if line.startswith(b"AAPL,")]
+    moved = of_ticker[len(of_ticker) // 2 :]
+    rest = [line for line in lines if line not in set(moved)]
+    return header + b"".join([*rest, *moved])
+
+
+def without_bars(text: bytes) -> bytes:
+    """A daily file that lacks a ticker."""
+    return b"".join(
+        line for line in text.splitlines(keepends=True) if not line.startswith(b"AAPL,")
+    )
+
+
+@pytest.mark.parametrize(
+    ("data_type", "change"),
+    [
+        ("stocks_minute", two_runs),
+        ("stocks_daily", without_bars),
+        ("stocks_daily", lambda text: text.replace(b"volume", b"size", 1)),
+        ("stocks_daily", lambda text: b""),
+    ],
+    ids=["two runs", "no bar", "another header", "an empty daily file"],
+)
+def test_what_cannot_be_proved_is_loaded_whole(
+    open_session: OpenSession,
+    server: FaultServer,
+    big_market: DemoMarket,
+    data_type: str,
+    change: Callable[[bytes], bytes],
+) -> None:
+    """The frame has all rows, also those in a second place."""
+    server.put(CATALOG.get_key(data_type, DAY), gz(change(big_market.csv(data_type, DAY))))
+    session = open_session()
+    loaded = session.load("stocks_minute", DAY, DAY, symbols=["AAPL"])
+    assert sources(session) == ["whole file"]
+    fresh = open_session(cache=False, ranges="never")
+    assert_frame_equal(loaded, fresh.load("stocks_minute", DAY, DAY, symbols=["AAPL"]))
+
+
+def all_hours(market: DemoMarket, day: date) -> bytes:
+    """The daily file of a market whose daily bars cover all hours."""
+    minutes = market.table("stocks_minute", day)
+    bars = minutes.group_by("ticker", maintain_order=True).agg(
+        pl.col("volume").sum(),
+        pl.col("open").first(),
+        pl.col("close").last(),
+        pl.col("high").max(),
+        pl.col("low").min(),
+        pl.col("window_start").first(),
+        pl.col("transactions").sum(),
+    )
+    return bars.write_csv().encode()
+
+
+def test_bars_of_all_hours(
+    open_session: OpenSession, server: FaultServer, big_market: DemoMarket
+) -> None:
+    """Prove all rows: then five rows after the close in a second place are noticed too."""
+    server.put(CATALOG.get_key("stocks_daily", DAY), gz(all_hours(big_market, DAY)))
+    session = open_session()
+    session.load("stocks_minute", DAY, DAY, symbols=["SPY"])
+    assert sources(session) == ["ranges, proved by the daily bar"]
+    header, *lines = big_market.csv("stocks_minute", DAY).splitlines(keepends=True)
+    late = [line for line in lines if line.startswith(b"AAPL,")][-5:]
+    rest = [line for line in lines if line not in set(late)]
+    server.put(minute_key(), gz(header + b"".join([*rest, *late])))
+    loaded = session.load("stocks_minute", DAY, DAY, symbols=["AAPL"])
+    assert sources(session) == ["whole file"]
+    assert loaded.height == sum(line.startswith(b"AAPL,") for line in lines)
+
+
+def test_a_missing_daily_file(open_session: OpenSession, server: FaultServer) -> None:
+    """Proves nothing."""
+    server.delete(CATALOG.get_key("stocks_daily", DAY))
+    session = open_session()
+    assert not session.load("stocks_minute", DAY, DAY, symbols=["AAPL"]).is_empty()
+    assert sources(session) == ["whole file"]
+
+
+def test_the_first_days_decide(
+    open_session: OpenSession, server: FaultServer, big_market: DemoMarket
+) -> None:
+    """When three could not be proved and none was, ranges are not tried again; said once."""
+    for day in DAYS:
+        put(server, big_market, day)
+        server.put(CATALOG.get_key("stocks_daily", day), gz(b"ticker\nAAPL\n"))
+    session = open_session(max_concurrent=1)
+    with pytest.warns(FlatnbWarning, match="first 3 days could not be proved"):
+        session.load("stocks_minute", DAYS[0], DAYS[2], symbols=["AAPL"])
+    server.forget_requests()
+    session.load("stocks_minute", DAYS[3], DAYS[3], symbols=["AAPL"])
+    assert server.requests_for(CATALOG.get_key("stocks_daily", DAYS[3])) == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"symbols": [f"T{number}" for number in range(31)]},
+        {"symbols": None},
+        {"symbols": "AAPL", "strict": True},
+    ],
+    ids=["31 symbols", "all symbols", "strict"],
+)
+def test_when_whole_files_are_loaded(open_session: OpenSession, options: dict[str, Any]) -> None:
+    """More symbols than ranges are good for, and whenever proof by the daily bar is not enough."""
+    session = open_session()
+    session.load("stocks_minute", DAY, DAY, missing="ignore", **options)
+    assert sources(session) == ["whole file"]
+
+
+RANGE_FAULTS: list[Fault] = [
+    faults.reset_after(1000),
+    faults.short_body(),
+    faults.flipped_byte(5000),
+    faults.range_ignored(),
+    faults.shifted_bytes(),
+    faults.other_etag(),
+    faults.s3_error("SlowDown"),
+    faults.html_page(),
+]
+
+
+@pytest.mark.parametrize("fault", RANGE_FAULTS, ids=str)
+def test_faults(open_session: OpenSession, server: FaultServer, fault: Fault) -> None:
+    """Never another row than the file's."""
+    fresh = open_session(cache=False, ranges="never")
+    whole = fresh.load("stocks_minute", DAY, DAY, symbols=["AAPL", "SPY"])
+    server.script(minute_key(), [fault, faults.healthy(), fault])
+    session = open_session()
+    assert_frame_equal(session.load("stocks_minute", DAY, DAY, symbols=["AAPL", "SPY"]), whole)
+
+
+def test_a_file_that_is_replaced_between_two_ranges(
+    open_session: OpenSession, server: FaultServer, big_market: DemoMarket
+) -> None:
+    """Ranges of two versions are never mixed."""
+    header, *lines = big_market.csv("stocks_minute", DAY).splitlines(keepends=True)
+    newer = header + b"".join(line for line in lines if not line.startswith(b"SPY,"))
+    server.replace(minute_key(), gz(newer), from_request=2)
+    session = open_session()
+    loaded = session.load("stocks_minute", DAY, DAY, symbols=["AAPL", "SPY"], missing="ignore")
+    assert sources(session) == ["whole file"]
+    assert set(loaded["ticker"]) == {"AAPL"}
+
+
+def test_an_unknown_mode() -> None:
+    """Is named when the session is made."""
+    with pytest.raises(ValueError, match="ranges='always'"):
+        FlatSession("key", "secret", ranges="always")  # type: ignore[arg-type]
+
+
+def test_a_check_of_a_day(open_session: OpenSession, big_market: DemoMarket) -> None:
+    """Exact, refused and wrong are counted by comparison with the whole file; no row is shown."""
+    session = open_session()
+    check = session.check_ranges(DAY, most=20)
+    assert (check.exact + check.refused, check.wrong) == (20, 0)
+    assert check.exact >= 15
+    minutes, daily = (big_market.file(f"stocks_{kind}", DAY) for kind in ("minute", "daily"))
+    assert repr(check).splitlines()[0] == (
+        f"ranged reads of stocks_minute {DAY}, {len(minutes) / 1e6:.1f} MB:"
+    )
+    broken = gz(two_runs(big_market.csv("stocks_minute", DAY)))
+    assert compare(DAY, broken, daily, most=5).wrong == 0
