@@ -267,7 +267,7 @@ def test_a_single_key_is_no_list_of_keys(fault_server: FaultServer, keys: Any) -
         async with AsyncS3Downloader(CREDENTIALS, fault_server.endpoint_url) as downloader:
             await downloader.download_batch("flatfiles", keys)
 
-    with pytest.raises(ValueError, match="must be a list of keys, also for a single one"):
+    with pytest.raises(ValueError, match="must be a list, also for a single element"):
         asyncio.run(run())
     assert fault_server.requests == []
 
