@@ -71,6 +71,14 @@ def _parser() -> argparse.ArgumentParser:
         default="warn",
         help="what to do about a trading day without a file (default: warn)",
     )
+    load.add_argument(
+        "--hours", choices=("regular", "extended", "all"), default="all", help="default: all"
+    )
+    load.add_argument(
+        "--adjust",
+        choices=("splits", "all"),
+        help="adjust stocks for splits, or dividends too (needs the REST API key)",
+    )
     load.add_argument("--out", metavar="FILE", help="a .parquet or .csv file to write")
     load.add_argument("--no-cache", action="store_true", help="neither read nor write the cache")
     load.add_argument("--no-progress", action="store_true", help="show no progress bar")
@@ -228,6 +236,8 @@ def _load(arguments: argparse.Namespace) -> int:
             **_selection(arguments),
             tz=arguments.tz,
             missing=arguments.missing,
+            hours=arguments.hours,
+            adjust=arguments.adjust,
             progress=False if arguments.no_progress else None,
         )
         # The standard output is for the frame alone, which may be redirected.
