@@ -27,6 +27,7 @@ LAYERS = (
     "error_display",
     "errors",
     "research",
+    "reference",
     "credentials",
     "download",
     "frames",
