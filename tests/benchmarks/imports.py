@@ -11,7 +11,7 @@ _ROUNDS = 7
 
 
 def import_ratio() -> str:
-    """The sentence for the README."""
+    """The sentence for docs/explanation/benchmarks.md."""
     rounds = [(_seconds("flatnb"), _seconds(PEERS)) for _ in range(_ROUNDS)]
     ours, theirs = (statistics.median(each) for each in zip(*rounds, strict=True))
     return (
