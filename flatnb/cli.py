@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, cast
+from typing import TYPE_CHECKING, TypeAlias, TypedDict, cast
 
 from .download.targets import local_path
 from .errors import FlatnbError, ObjectNotFoundError, TransferError
@@ -52,15 +52,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="flatnb", description="Market data flat files, loaded into data frames."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
+    _add_demo(commands)
+    _add_load(commands)
+    _add_plan(commands)
+    _add_update(commands)
+    _add_lake(commands)
+    _add_doctor(commands)
+    return parser
+
+
+def _add_demo(commands: Commands) -> None:
     demo = commands.add_parser("demo", help="try flatnb on a synthetic market; no keys needed")
     demo.set_defaults(command=_demo)
 
+
+def _add_load(commands: Commands) -> None:
     load = commands.add_parser("load", help="load a range of days and print them or write a file")
     load.set_defaults(command=_load)
     _add_selection(load)
@@ -71,17 +86,29 @@ def _parser() -> argparse.ArgumentParser:
         default="warn",
         help="what to do about a trading day without a file (default: warn)",
     )
+    load.add_argument(
+        "--hours", choices=("regular", "extended", "all"), default="all", help="default: all"
+    )
+    load.add_argument(
+        "--adjust",
+        choices=("splits", "all"),
+        help="adjust stocks for splits, or dividends too (needs the REST API key)",
+    )
     load.add_argument("--out", metavar="FILE", help="a .parquet or .csv file to write")
     load.add_argument("--no-cache", action="store_true", help="neither read nor write the cache")
     load.add_argument("--no-progress", action="store_true", help="show no progress bar")
     _add_connection(load)
 
+
+def _add_plan(commands: Commands) -> None:
     plan = commands.add_parser("plan", help="show what a load would download; download nothing")
     plan.set_defaults(command=_plan)
     _add_selection(plan)
     plan.add_argument("--no-cache", action="store_true", help="plan as if nothing were cached")
     _add_connection(plan)
 
+
+def _add_update(commands: Commands) -> None:
     update = commands.add_parser(
         "update",
         help="bring the newest published days into the cache or a lake, for cron",
@@ -100,6 +127,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_lake_options(update)
     _add_connection(update)
 
+
+def _add_lake(commands: Commands) -> None:
     lake = commands.add_parser("lake", help="convert a history to Parquet, day by day")
     lake.set_defaults(command=_lake)
     _add_selection(lake)
@@ -108,6 +137,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_lake_options(lake)
     _add_connection(lake)
 
+
+def _add_doctor(commands: Commands) -> None:
     doctor = commands.add_parser("doctor", help="check the credentials, listing and reading")
     doctor.set_defaults(command=_doctor)
     doctor.add_argument(
@@ -117,7 +148,6 @@ def _parser() -> argparse.ArgumentParser:
         "whole file, and print a report without a row of it",
     )
     _add_connection(doctor)
-    return parser
 
 
 def _add_selection(parser: argparse.ArgumentParser) -> None:
@@ -228,6 +258,8 @@ def _load(arguments: argparse.Namespace) -> int:
             **_selection(arguments),
             tz=arguments.tz,
             missing=arguments.missing,
+            hours=arguments.hours,
+            adjust=arguments.adjust,
             progress=False if arguments.no_progress else None,
         )
         # The standard output is for the frame alone, which may be redirected.

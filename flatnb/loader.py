@@ -17,7 +17,7 @@ from .load.day_loader import DayLoader
 from .load.entitlements import EntitlementProber
 from .load.object_versions import ObjectVersions
 from .load.progress import Progress
-from .load.request import LoadOptions, Request
+from .load.request import LoadOptions, Request, check_progress
 from .load.result import LoadResult, finish
 from .load.securities import Securities
 from .market.calendar import DateLike, exchange_today
@@ -56,6 +56,7 @@ class Loader:
         RuntimeError
             If the session is closed.
         """
+        check_progress(show)
         request = Request.validate(data_type, start, end, frame=frame, **options)
         progress = Progress()
         return self.context.runner.start(

@@ -1007,7 +1007,13 @@ class FlatSession:
         """
         return open_explorer(frame)
 
-    def plot(self, frame: pl.DataFrame | pd.DataFrame, symbol: str | None = None) -> Figure:
+    def plot(
+        self,
+        frame: pl.DataFrame | pd.DataFrame,
+        symbol: str | None = None,
+        *,
+        dark: bool = False,
+    ) -> Figure:
         """A candlestick chart with volume of one symbol of a loaded frame.
 
         >>> session.plot(frame, "AAPL")  # doctest: +SKIP
@@ -1018,11 +1024,14 @@ class FlatSession:
             Daily or minute bars from `load`, polars or pandas.
         symbol
             Which ticker; may be omitted if the frame has only one.
+        dark
+            Whether to draw for a dark page.
 
         Returns
         -------
         matplotlib.figure.Figure
-            To show, change or save. More than 250 bars are combined into fewer candles.
+            To show, change or save. Times are the exchange's; more than 250 bars are drawn by a
+            longer interval.
 
         Raises
         ------
@@ -1035,7 +1044,7 @@ class FlatSession:
             from .notebook.plot import plot
         except ImportError as error:
             raise ImportError(f"plot needs {error.name}: pip install 'flatnb[plot]'") from error
-        return plot(frame, symbol)
+        return plot(frame, symbol, dark=dark)
 
     def close(self) -> None:
         """Cancel what runs and close all connections, and the demo server if there is one."""

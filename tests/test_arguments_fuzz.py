@@ -32,6 +32,7 @@ from flatnb import (
 )
 from flatnb.download.events import Event
 from flatnb.lake.lake import Lake
+from flatnb.load.request import LoadOptions
 from tests.servers.fault_s3 import FaultServer
 from tests.servers.loop_thread import LoopThread
 from tests.servers.payloads import DAY, DAY_KEY, HEADER, TICKERS, day_csv, gz
@@ -165,7 +166,14 @@ RIGHT: dict[str, st.SearchStrategy[Any]] = {
     "key": st.sampled_from([DAY_KEY, "none"]),
     "keys": st.sampled_from([[DAY_KEY, "none"], []]),
     "prefix": st.sampled_from(["", "us_stocks_sip/"]),
+    "hours": st.sampled_from(["all", "regular"]),
+    "adjust": st.none(),
+    "as_of": st.none(),
+    "follow_renames": st.just(False),
     "client": st.none(),
+    "progress": st.just(False),
+    "decompress": st.booleans(),
+    "max_keys": st.integers(1, 3),
     "query": st.just("SELECT close FROM stocks_daily WHERE date = '2024-01-02'"),
 }
 LOAD = (
@@ -179,6 +187,10 @@ LOAD = (
     "missing",
     "strict",
     "quote_sizes",
+    "hours",
+    "adjust",
+    "as_of",
+    "follow_renames",
 )
 OPTIONAL = frozenset(LOAD) | {
     "client",
@@ -265,7 +277,7 @@ def loop(files: FaultServer) -> Iterator[LoopThread]:
 
 
 SESSION_METHODS: dict[str, tuple[str, ...]] = {
-    "load": ("data_type", "start", "end", "frame", *LOAD),
+    "load": ("data_type", "start", "end", "frame", "progress", *LOAD),
     "plan": ("data_type", "start", "end", "frame", *LOAD),
     "available": ("data_type", "start", "end"),
     "entitlements": ("data_types",),
@@ -274,7 +286,7 @@ SESSION_METHODS: dict[str, tuple[str, ...]] = {
     "verify": ("path",),
     "scan": ("data_type",),
     "sql": ("query",),
-    "to_lake": ("data_type", "start", "end", "path", "client", *LOAD),
+    "to_lake": ("data_type", "start", "end", "path", "client", "progress", *LOAD),
     "chain": (
         "underlying",
         "day",
@@ -491,6 +503,11 @@ def test_option_fields(frame: Any, column: Any) -> None:
 def test_register(given: dict[str, Any]) -> None:
     """`FlatSession.register`."""
     check(FlatSession.register, False, {"name": "bonds", "root": "us_bonds"} | given)
+
+
+def test_all_load_options_are_tried() -> None:
+    """Also those that come later."""
+    assert sorted(LOAD) == sorted(LoadOptions.__annotations__)
 
 
 def test_the_fuzz_can_fail() -> None:

@@ -255,7 +255,7 @@ def test_a_missing_key_is_no_wrong_bucket(
     assert [request.kind for request in fault_server.requests] == ["head", "list", "head"]
     fault_server.always("", faults.s3_error("AccessDenied"))
     assert not make_twin(fault_server.endpoint_url).check_exists("flatfiles", "none.csv.gz")
-    with pytest.warns(FlatnbWarning, match="2 of 2 days have no file"):
+    with pytest.warns(FlatnbWarning, match="2 of 2 days missing"):
         assert new_session().load("stocks_daily", DAY, NEXT).is_empty()
 
 
@@ -267,7 +267,7 @@ def test_a_single_key_is_no_list_of_keys(fault_server: FaultServer, keys: Any) -
         async with AsyncS3Downloader(CREDENTIALS, fault_server.endpoint_url) as downloader:
             await downloader.download_batch("flatfiles", keys)
 
-    with pytest.raises(ValueError, match="must be a list of keys, also for a single one"):
+    with pytest.raises(ValueError, match="must be a list, also for a single element"):
         asyncio.run(run())
     assert fault_server.requests == []
 
@@ -295,7 +295,7 @@ def test_chains_in_threads_leave_warnings_on(
     with ThreadPoolExecutor(4) as pool:
         chains = list(pool.map(lambda day: session.chain("SPY", day), days))
     assert [chain.height for chain in chains] == [1] * len(days)
-    with pytest.warns(FlatnbWarning, match="2 of 2 days have no file"):
+    with pytest.warns(FlatnbWarning, match="2 of 2 days missing"):
         session.load("stocks_daily", "2024-02-01", "2024-02-02")
 
 
@@ -806,7 +806,7 @@ def test_an_error_of_the_system_tells_its_own_reason(
         def fail(*_: object, number: int = number, **__: object) -> None:
             raise OSError(number, os.strerror(number), "/some/file")
 
-        monkeypatch.setattr("flatnb.load.day_loader.read_day", fail)
+        monkeypatch.setattr("flatnb.load.day_reader.read_day", fail)
         with pytest.raises(LoadError) as caught:
             new_session().load("stocks_daily", DAY, DAY)
         (day,) = caught.value.report.days

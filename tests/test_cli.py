@@ -137,3 +137,19 @@ def test_plan(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "options_daily", "2024-01-02", "2024-01-02", *options]) == 0
     assert main(["plan", "stocks_daily", "2024-01-02", "2024-01-05", *options]) == 2
     assert "has none" in capsys.readouterr().err
+
+
+def test_load_of_regular_hours_and_of_adjusted_prices(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `load` gives them; the report says so."""
+    out = tmp_path / "out.parquet"
+    ends = ["--demo", "--no-progress", "--symbols", "WMT", "--out", str(out)]
+    span = ["2024-06-10", "2024-06-10"]
+    assert main(["load", "stocks_minute", *span, "--hours", "regular", *ends]) == 0
+    assert len(pl.read_parquet(out)) <= 390
+    assert main(["load", "stocks_daily", *span, "--adjust", "splits", *ends]) == 0
+    assert "adjusted for splits as of" in capsys.readouterr().err
+    adjusted = pl.read_parquet(out)["close"].item()
+    assert main(["load", "stocks_daily", *span, *ends]) == 0
+    assert pl.read_parquet(out)["close"].item() == pytest.approx(3 * adjusted)

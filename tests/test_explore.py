@@ -192,10 +192,10 @@ def test_how_entitlements_were_found_is_said(session: FlatSession) -> None:
 
 
 def test_what_is_well_is_one_green_line(session: FlatSession, tmp_path: Path) -> None:
-    """A lock, its verification and an audit without findings; an empty lock is none of them."""
+    """A lock, its verification and an audit without findings; there is no empty lock."""
     path = tmp_path / "lock.json"
-    empty = session.lock(path)
-    assert "flatnb-good" not in empty._repr_html_().partition("</style>")[2]
+    with pytest.raises(ValueError, match="nothing to lock"):
+        session.lock(path)
     session.load("stocks_daily", "2023-06-12", "2023-06-14")
     shown = [
         session.lock(path),

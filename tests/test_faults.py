@@ -74,7 +74,7 @@ def test_a_failed_part_does_not_wait_for_a_stalled_one(
     fault_server.put(DAY_KEY, LARGE_GZ)
     fault_server.always(DAY_KEY, faults.stall_after(1000), when="get", offset=0)
     fault_server.always(DAY_KEY, faults.s3_error("AccessDenied"), when="get", offset=PART_BYTES)
-    twin = make_twin(timeout=30)
+    twin = make_twin(fault_server.endpoint_url, timeout=30)
     began = time.monotonic()
     with pytest.raises(errors.AccessDeniedError):
         twin.download(BUCKET, DAY_KEY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from datetime import date
@@ -59,8 +60,27 @@ def test_one_notebook_shows_what_readers_see(tmp_path: Path) -> None:
 
 
 def test_the_quickstart_is_short() -> None:
-    """The main job in under ten cells."""
-    assert len(nbformat.read(NOTEBOOKS[0], as_version=4).cells) < 10
+    """The main job in at most ten cells, with a chart, and the session stays open."""
+    lesson = [c for c in nbformat.read(NOTEBOOKS[0], as_version=4).cells if not is_test(c)]
+    assert len(lesson) <= 10
+    sources = [cell.source for cell in lesson if cell.cell_type == "code"]
+    assert any("session.chart(" in source for source in sources)
+    assert not any("session.close()" in source for source in sources)
+
+
+def is_test(cell: nbformat.NotebookNode) -> bool:
+    """Whether a cell is there for the tests: tagged so, and folded."""
+    return "tests" in cell.metadata.get("tags", ())
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_lessons_teach(path: Path) -> None:
+    """What checks the notebook is in cells of its own, which readers need not see."""
+    cells = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    for cell in cells:
+        if not is_test(cell):
+            assert not re.search(r"^\s*assert |tempfile", cell.source, re.MULTILINE), cell.source
+    assert any(is_test(cell) for cell in cells)
 
 
 @pytest.mark.parametrize("where", ["script", "notebook"])

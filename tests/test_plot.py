@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date, time
+
 import pandas as pd
 import polars as pl
 import pytest
@@ -39,15 +41,15 @@ def test_each_bar_is_a_candle(session: FlatSession, kind: str) -> None:
     table = pl.from_pandas(frame) if isinstance(frame, pd.DataFrame) else frame
     bars = table.filter(pl.col("ticker") == "MSFT").sort("window_start")
     assert heights(figure) == bars["volume"].to_list()
-    assert figure.axes[0].get_title("left") == "MSFT"
+    assert figure.axes[0].get_title("left") == "MSFT – 1 day"
     labels = [label.get_text() for label in figure.axes[1].get_xticklabels()]
     assert labels[0] == "2024-01-02"
     assert figure._repr_png_().startswith(PNG)  # type: ignore[attr-defined]
 
 
 def test_many_bars_become_fewer_candles(session: FlatSession) -> None:
-    """First open, highest high, lowest low, last close, all the volume."""
-    frame = session.load("stocks_minute", "2024-01-02", "2024-01-02", symbols="AAPL")
+    """First open, highest high, lowest low, last close, all the volume; none spans a session."""
+    frame = session.load("stocks_minute", "2024-01-02", "2024-01-03", symbols="AAPL")
     candles = candles_of(frame)
     assert len(frame) > MAX_CANDLES >= len(candles)
     assert candles["volume"].sum() == frame["volume"].sum()
@@ -56,9 +58,16 @@ def test_many_bars_become_fewer_candles(session: FlatSession) -> None:
         frame["low"].min(),
     )
     assert (candles["open"][0], candles["close"][-1]) == (frame["open"][0], frame["close"][-1])
-    each = -(-len(frame) // MAX_CANDLES)
-    assert candles["close"][0] == frame["close"][each - 1]
-    assert f"each candle is {each} bars" in session.plot(frame).axes[0].get_title("left")
+    local = frame.with_columns(pl.col("window_start").dt.convert_time_zone("America/New_York"))
+    morning = local.filter(
+        pl.col("date") == date(2024, 1, 3), pl.col("window_start").dt.time() < time(9, 30)
+    )
+    pre = candles.filter(pl.col("date") == date(2024, 1, 3), pl.col("session") == "pre")
+    assert pre["volume"].sum() == morning["volume"].sum()
+    figure = session.plot(frame, dark=True)
+    assert figure.axes[0].get_title("left") == "AAPL – 15 min"
+    labels = [label.get_text() for label in figure.axes[1].get_xticklabels()]
+    assert labels == ["Tue 02 Jan\n04:00", "Wed 03 Jan\n04:00"]
 
 
 def test_what_cannot_be_drawn_is_named(session: FlatSession) -> None:

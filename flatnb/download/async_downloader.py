@@ -28,7 +28,7 @@ from .drivers.botocore_client import (
     disable_redirects,
 )
 from .events import Listener
-from .object_names import list_of, validate_name
+from .object_names import check_bucket_name, check_flag, check_text, list_of, validate_name
 from .statistics import Statistics
 from .targets import RangesTarget, Target
 
@@ -161,11 +161,16 @@ class AsyncS3Downloader(Downloader):
         Raises
         ------
         ValueError
-            If ``keys`` is a single string, or not a list.
+            If ``keys`` is a single string, or not a list, or another argument is wrong.
         BucketNotFoundError
             If the service has no such bucket: no key can be downloaded then.
         """
         keys = list_of("keys", keys)
+        # What is wrong for all keys is an error, and no list of Nones.
+        check_bucket_name(bucket)
+        check_flag("decompress", decompress)
+        for key in keys:
+            check_text("keys", key)
         errors: dict[str, Exception] = {}
 
         async def attempt(key: str) -> io.BytesIO | None:

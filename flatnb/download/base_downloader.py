@@ -19,7 +19,7 @@ from .core.transfer import ObjectVersion, download
 from .drivers.botocore_client import check_endpoint
 from .events import Event, Listener
 from .gzip_stream import MAGIC, decompress_stream
-from .object_names import validate_name
+from .object_names import check_flag, validate_name
 from .statistics import Statistics, StatisticsDict
 from .targets import FileTarget, MemoryTarget, PartFile, Target, local_path
 
@@ -111,11 +111,13 @@ class Downloader:
         return f"{type(self).__name__}(endpoint_url={self.endpoint_url!r})"
 
     def _to_memory(self, bucket: str, key: str, decompress: bool) -> Operation[io.BytesIO]:
+        check_flag("decompress", decompress)
         finish = partial(_into_bytes_io, key, decompress, self.max_decompressed_bytes)
         return download(self._context, *validate_name(bucket, key), MemoryTarget(), finish)
 
     def _to_file(self, bucket: str, key: str, path: LocalPath, decompress: bool) -> Operation[None]:
         bucket, key = validate_name(bucket, key)
+        check_flag("decompress", decompress)
         file = local_path(path, "local_path")
         file.parent.mkdir(parents=True, exist_ok=True)
         target = FileTarget(file)

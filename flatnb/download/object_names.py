@@ -1,4 +1,4 @@
-"""Checks of buckets, keys and prefixes before a request is made of them."""
+"""Checks of what names an object, and how it is wanted, before a request is made of it."""
 
 from __future__ import annotations
 
@@ -65,3 +65,15 @@ def list_of(parameter: str, values: Iterable[T]) -> list[T]:
         with contextlib.suppress(TypeError):
             return list(values)
     raise ValueError(f"{parameter}={values!r} must be a list, also for a single element")
+
+
+def check_flag(parameter: str, value: bool) -> None:
+    """Raise an error for what is neither true nor false, such as an array.
+
+    Raises
+    ------
+    ValueError
+        The message names the parameter.
+    """
+    if not isinstance(value, int):
+        raise ValueError(f"{parameter}={value!r} is neither True nor False; give one of them")

@@ -12,7 +12,7 @@ from .. import __version__
 from ..download.core.listing import ObjectSummary
 from ..download.targets import PartFile, local_path
 from ..formatting import format_bytes
-from ..html import good, head, page, table
+from ..html import good, table
 from ..load.cache_files import SCHEMA_VERSION
 from ..load.journal import UsedFile
 
@@ -111,8 +111,6 @@ class Lock:
         return f"Lock({self._summary()})"
 
     def _repr_html_(self) -> str:
-        if not self.files:
-            return page(head("Lock", "empty: this session has loaded nothing yet"))
         return good(f"locked: {self._summary()}")
 
     def _summary(self) -> str:

@@ -14,7 +14,7 @@ from ..errors import LoadError
 from ..load.day_loader import days_at_once
 from ..load.object_versions import ObjectVersions
 from ..load.progress import Progress
-from ..load.request import LoadOptions, Request
+from ..load.request import LoadOptions, Request, check_progress
 from ..load.result import mixed_sizes, unknown_symbols_warning, warn
 from ..market.calendar import DateLike, exchange_now
 from ..market.data_types import DATA_TYPES
@@ -67,6 +67,7 @@ class LakeWriter:
                 "to_lake(data_type, start, end, path)"
             )
         check_lake_options(options)
+        check_progress(progress)
         request = Request.validate(data_type, start, end, **options)
         if transform is not None:
             label_of(transform)  # refuses one that other processes cannot find

@@ -356,6 +356,18 @@ def names_of(parameter: str, value: Sequence[str] | str | None) -> tuple[str, ..
     return tuple(dict.fromkeys(names))
 
 
+def check_progress(progress: bool | None) -> None:
+    """Raise an error for what is neither True, False nor None.
+
+    Raises
+    ------
+    ValueError
+        The message names the parameter.
+    """
+    if progress is not None and not isinstance(progress, int):
+        raise ValueError(f"progress={progress!r} is unknown; choose True, False or None")
+
+
 def _time_zone(tz: str | tzinfo) -> str:
     name = "UTC" if tz is UTC else getattr(tz, "key", None) if isinstance(tz, tzinfo) else tz
     try:

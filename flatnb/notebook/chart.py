@@ -145,7 +145,7 @@ class Chart:
         text = f"Chart of {self.widget.title}"
         display(widget_bundle(self.widget, text), raw=True)  # type: ignore[no-untyped-call]
         if in_kernel():
-            html = saved_view(self.widget.key, self.picture())
+            html = saved_view(self.widget.key, self.picture(), needs_kernel=False)
             display({"text/html": html, "text/plain": ""}, raw=True)  # type: ignore[no-untyped-call]
 
     def picture(self) -> str:

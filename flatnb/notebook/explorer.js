@@ -72,14 +72,14 @@ function sparkline(values) {
 
 // A histogram whose bins are brushed to restrict the rows.
 function histogram(summary, range, restrict) {
-  const { counts, low, high, name } = summary;
+  const { counts, low, high, name, is_log: isLog } = summary;
+  const value = (share) => (isLog ? low * (high / low) ** share : low + (high - low) * share);
   const width = 120 / counts.length;
   const most = Math.max(...counts);
   const svg = svgNode("svg", { viewBox: "0 0 120 34", preserveAspectRatio: "none", class: "flatnb-histogram", role: "img", "aria-label": `${name}: drag to filter` });
   counts.forEach((count, index) => {
     const tall = count ? Math.max(1.5, (32 * count) / most) : 0;
-    const begins = low + ((high - low) * index) / counts.length;
-    const ends = low + ((high - low) * (index + 1)) / counts.length;
+    const [begins, ends] = [value(index / counts.length), value((index + 1) / counts.length)];
     const isIn = !range || (ends > range[0] && begins < range[1]);
     svg.append(svgNode("rect", { x: index * width, y: 34 - tall, width: Math.max(width - 0.6, 0.5), height: tall, class: isIn ? "flatnb-bin" : "flatnb-bin-out" }));
   });
@@ -100,7 +100,6 @@ function histogram(summary, range, restrict) {
     const up = (event) => {
       svg.removeEventListener("pointermove", move);
       const to = share(event);
-      const value = (at) => low + (high - low) * at;
       if (Math.abs(to - from) < 0.01) restrict(null, null);
       else restrict(value(Math.min(from, to)), value(Math.max(from, to)));
     };

@@ -26,6 +26,9 @@ MOST_ROWS, MOST_TICKERS = 200, 60
 """A message of the page may ask for so many."""
 
 
+_SUMMARISE_AFTER_S = 0.3
+
+
 class ExplorerWidget(anywidget.AnyWidget):
     """The explorer on the page. Parts of lists are asked for and answered by messages.
 
@@ -84,8 +87,8 @@ class Explorer:
         self.widget.key = self.widget.model_id
         handle_while_cells_run(self.widget)
         self.widget.on_msg(lambda _widget, content, _buffers: self.receive(content))
+        self._summaries: threading.Timer | None = None
         self._refresh()
-        threading.Thread(target=self._summarise, name="flatnb-explore", daemon=True).start()
 
     @property
     def code(self) -> str:
@@ -107,6 +110,11 @@ class Explorer:
             self.widget.message = f"{type(error).__name__}: {error}"
         finally:
             confirm(self.widget, content)
+        if content.get("action") in ("rows", "tickers") and self._summaries is None:
+            # After the first view: polars would use the cores that this needs.
+            self._summaries = threading.Timer(_SUMMARISE_AFTER_S, self._summarise)
+            self._summaries.daemon = True
+            self._summaries.start()
 
     def _handle(self, content: Mapping[str, object]) -> None:
         match content.get("action"):

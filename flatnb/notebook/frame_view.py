@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from math import ceil, floor, log, log10
 from typing import TYPE_CHECKING, TypedDict
 
 from ..market.calendar import EXCHANGE_ZONE
@@ -18,6 +19,8 @@ BINS = 24
 """Bars of a column's histogram."""
 
 SPARK_POINTS = 32
+_LOG_FROM = 1000.0
+_NS = 10**9
 _TIMES = ("window_start", "sip_timestamp", "participant_timestamp", "timestamp")
 _PRICES = ("close", "price", "value", "ask_price", "settlement_price")
 
@@ -25,8 +28,8 @@ _PRICES = ("close", "price", "value", "ask_price", "settlement_price")
 class ColumnSummary(TypedDict):
     """A column as the page draws it; ``counts`` are of equal bins between ``low`` and ``high``.
 
-    ``low`` and ``high`` are numbers, of times nanoseconds and of dates days since 1970; None for
-    text. ``range`` and ``note`` are for people.
+    With ``is_log`` the bins are equal by the logarithm. ``low`` and ``high`` are numbers, of times
+    nanoseconds and of dates days since 1970; None for text. ``range`` and ``note`` are for people.
     """
 
     name: str
@@ -35,6 +38,7 @@ class ColumnSummary(TypedDict):
     low: float | None
     high: float | None
     counts: list[int]
+    is_log: bool
     range: str
     note: str
 
@@ -160,6 +164,7 @@ class FrameView:
             low=None,
             high=None,
             counts=[],
+            is_log=False,
             range="",
             note=f"{nulls:,} null" if nulls else "",
         )
@@ -174,6 +179,7 @@ class FrameView:
             "low": first,
             "high": last,
             "counts": _histogram(numbers, first, last),
+            "is_log": _is_log(first, last),
             "range": f"{_value_text(low)} … {_value_text(high)}",
         }
 
@@ -200,7 +206,8 @@ class FrameView:
             raise ValueError(f"column={column!r} is not in the frame; give one of its columns")
         self.ranges.pop(column, None)
         if low is not None and high is not None:
-            self.ranges[column] = min(low, high), max(low, high)
+            ends = min(low, high), max(low, high)
+            self.ranges[column] = _readable(self.frame.schema[column], *ends)
         self._chosen = None
 
     @property
@@ -285,12 +292,23 @@ def _as_number(column: pl.Series) -> pl.Series:
     return column.to_physical() if column.dtype.is_temporal() else column
 
 
+def _is_log(low: float, high: float) -> bool:
+    """Whether a column spans orders of magnitude, so that equal bins would have all in the first.
+
+    Times do not: their numbers are large, and near each other.
+    """
+    return low > 0 and high / low > _LOG_FROM
+
+
 def _histogram(numbers: pl.Series, low: float, high: float) -> list[int]:
     import polars as pl
 
     if high == low:
         return [len(numbers) - numbers.null_count()]
-    place = ((pl.col("n") - low) * (BINS / (high - low))).cast(pl.UInt8, strict=False)
+    value = pl.col("n")
+    if _is_log(low, high):
+        value, low, high = value.log(), log(low), log(high)
+    place = ((value - low) * (BINS / (high - low))).cast(pl.UInt8, strict=False)
     counted = (
         numbers.alias("n")
         .to_frame()
@@ -302,6 +320,18 @@ def _histogram(numbers: pl.Series, low: float, high: float) -> list[int]:
     )
     found: Mapping[int, int] = dict(counted.drop_nulls().iter_rows())
     return [found.get(each, 0) for each in range(BINS)]
+
+
+def _readable(dtype: pl.DataType, low: float, high: float) -> tuple[float, float]:
+    """A range that is a little wider and has few digits, so that the code can be read."""
+    import polars as pl
+
+    if isinstance(dtype, pl.Datetime):
+        return floor(low / _NS) * _NS, ceil(high / _NS) * _NS
+    if dtype.is_temporal() or dtype.is_integer():
+        return floor(low), ceil(high)
+    digits = max(0, 3 - floor(log10(high - low))) if high > low else 12
+    return floor(low * 10**digits) / 10**digits, ceil(high * 10**digits) / 10**digits
 
 
 def _literal(dtype: pl.DataType, value: float) -> pl.Expr | float:
@@ -318,12 +348,17 @@ def _literal_code(dtype: pl.DataType, value: float) -> str:
     import polars as pl
 
     if isinstance(dtype, pl.Datetime):
-        zone = f', "{dtype.time_zone}"' if dtype.time_zone else ""
-        return f'pl.lit({round(value)}).cast(pl.Datetime("ns"{zone}))'
+        if dtype.time_zone not in (None, "UTC"):
+            # A clock's time may exist twice there.
+            return f'pl.lit({round(value)}).cast(pl.Datetime("ns", "{dtype.time_zone}"))'
+        when = datetime.fromtimestamp(value / _NS, UTC)
+        zone = ', time_zone="UTC"' if dtype.time_zone else ""
+        parts = (when.year, when.month, when.day, when.hour, when.minute, when.second)
+        return f"pl.datetime({', '.join(map(str, parts))}{zone})"
     if isinstance(dtype, pl.Date):
         day = date.fromordinal(date(1970, 1, 1).toordinal() + round(value))
         return f"pl.date({day.year}, {day.month}, {day.day})"
-    return f"{value:.10g}" if not float(value).is_integer() else str(int(value))
+    return str(int(value)) if float(value).is_integer() else repr(value)
 
 
 def _time_text(value: object) -> str:

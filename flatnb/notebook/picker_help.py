@@ -67,4 +67,4 @@ def saved_line(model_id: str, code: str) -> str:
     """The output that a notebook shows where the picker itself cannot be: its line of code."""
     note = "run the cell again to use it; it was set to"
     body = head("flatnb picker", note) + f'<pre class="flatnb-code">{escape(code)}</pre>'
-    return saved_view(model_id, page(body))
+    return saved_view(model_id, page(body), needs_kernel=True)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 
-def saved_view(key: str, html: str) -> str:
-    """HTML that the page hides while it has a living view of this key.
+def saved_view(key: str, html: str, *, needs_kernel: bool) -> str:
+    """HTML that the page hides while it has the view of this key.
 
     The view's element has the key as ``data-flatnb-view``, and the class ``flatnb-gone`` when its
     kernel has gone.
+
+    Parameters
+    ----------
+    needs_kernel
+        Whether a view without its kernel is of no use, so that the HTML is shown beside it.
     """
-    alive = f'[data-flatnb-view="{key}"]:not(.flatnb-gone)'
+    alive = f'[data-flatnb-view="{key}"]' + (":not(.flatnb-gone)" if needs_kernel else "")
     hidden = f'[data-flatnb-saved="{key}"]'
     return (
         f"<style>body:has({alive}) {hidden}{{display:none}}</style>"

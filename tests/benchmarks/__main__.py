@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.servers.throttle import throttle_process
 
-from .files import DAILY_DAYS, MINUTE_DAYS, SYMBOLS, make_files
+from .files import DAILY_DAYS, MINUTE_DAYS, OTHERS_OF_A_DAY, SYMBOLS, make_files
 from .imports import import_ratio
 from .measure import Measured, measure
 from .peers import PEERS, Task
@@ -29,6 +29,8 @@ BOTO3 = "boto3 + pandas, one file after the other"
 SCRIPT = "aioboto3, a new client per file, 8 at once"
 SCAN = "polars.scan_csv on s3://"
 SYNC, ASYNC = "flatnb SyncS3Downloader, then polars", "flatnb AsyncS3Downloader, then polars"
+PROVED = f"{LOAD}, by proved ranges"
+OTHER_SYMBOLS = f"{LOAD}, other symbols cached before"
 WARM = (CACHED, COMPARED)
 OTHERS = [name for name in PEERS if not name.startswith(("floor", "flatnb"))]
 COLD = [*OTHERS, SYNC, ASYNC, LOAD]
@@ -65,6 +67,11 @@ SCENARIOS = (
              MINUTES, MINUTE_DAYS, WARM),
     Scenario("c", "again, 21 days of stock minutes, 3 symbols", "again: 3 symbols",
              MINUTES, MINUTE_DAYS, WARM, symbols=SYMBOLS),
+    Scenario("e", "throttled link, 21 days of stock minutes, 3 symbols", "slow link: 3 symbols",
+             MINUTES, MINUTE_DAYS, [SCAN, LOAD, FILLING, PROVED], True, SYMBOLS, 1),
+    Scenario("f", "throttled link, other 3 symbols of those days, then again",
+             "slow link: other symbols",
+             MINUTES, MINUTE_DAYS, [OTHER_SYMBOLS, OTHER_SYMBOLS, LOAD], True, OTHERS_OF_A_DAY, 1),
 )  # fmt: skip
 
 
@@ -73,7 +80,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     default = Path(tempfile.gettempdir()) / "flatnb-benchmark-files"
     parser.add_argument("--files", type=Path, default=default, help="where the files are kept")
-    parser.add_argument("--only", nargs="+", default=("a", "b", "c", "d"), metavar="LETTER")
+    parser.add_argument("--only", nargs="+", default=tuple("abcdef"), metavar="LETTER")
     parser.add_argument("--rounds", type=int, help="runs of each, of which the median counts")
     options = parser.parse_args()
     print(f"{date.today()}, {_machine()}\n", flush=True)
@@ -86,6 +93,10 @@ def main() -> None:
         task = Task(direct, folder, MINUTES, MINUTE_DAYS, None, cache)
         if "c" in options.only:
             measure(CACHED, task, 1)
+        partly = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        if "f" in options.only:
+            task = Task(direct, folder, MINUTES, MINUTE_DAYS, SYMBOLS, partly)
+            measure(OTHER_SYMBOLS, task, 1)
         all_results = []
         for scenario in SCENARIOS:
             if scenario.letter not in options.only:
@@ -96,7 +107,7 @@ def main() -> None:
                 scenario.data_type,
                 scenario.days,
                 scenario.symbols,
-                cache,
+                partly if scenario.letter == "f" else cache,
             )
             rounds = options.rounds or scenario.rounds
             results = [measure(name, task, rounds) for name in scenario.peers]
@@ -108,16 +119,19 @@ def main() -> None:
 
 
 def _table(scenario: Scenario, results: Sequence[Measured]) -> Iterator[str]:
-    ours = next(result.seconds for result in results if result.peer in (LOAD, CACHED))
+    ours = next(
+        result.seconds for result in results if result.peer in (LOAD, CACHED, OTHER_SYMBOLS)
+    )
     yield f"**({scenario.letter}) {scenario.title}**\n"
-    yield "| | seconds | times flatnb's | peak memory |"
-    yield "|---|---:|---:|---:|"
+    yield "| | seconds | processor seconds | times flatnb's | peak memory |"
+    yield "|---|---:|---:|---:|---:|"
     for result in results:
         spread = f" ({result.fastest:.2f}–{result.slowest:.2f})" if scenario.rounds > 1 else ""
         name = f"**{result.peer}**" if result.peer.startswith("flatnb") else result.peer
         ratio = result.seconds / ours
         yield (
-            f"| {name} | {result.seconds:.2f}{spread} | {ratio:.2f} | {result.peak_mb:,.0f} MB |"
+            f"| {name} | {result.seconds:.2f}{spread} | {result.processor_s:.2f} | {ratio:.2f} | "
+            f"{result.peak_mb:,.0f} MB |"
         )
     rows = {result.rows for result in results if not result.peer.startswith("floor: unpacking in")}
     yield f"\n{' or '.join(f'{count:,}' for count in sorted(rows))} rows.\n"

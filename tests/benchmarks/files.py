@@ -15,6 +15,7 @@ STOCKS = 12_000
 MINUTE_DAYS = trading_days("2024-01-02", "2024-01-31")
 DAILY_DAYS = trading_days("2024-01-02", "2024-12-27")
 SYMBOLS = ("AAPL", "MSFT", "SPY")
+OTHERS_OF_A_DAY = ("A", "IBM", "NVDA")
 
 CATALOG = S3Catalog(options_root="us_options_opra")
 

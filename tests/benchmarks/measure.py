@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -34,6 +35,7 @@ class Measured:
     seconds: float
     fastest: float
     slowest: float
+    processor_s: float
     peak_mb: float
     rows: int
 
@@ -47,6 +49,7 @@ def measure(peer: str, task: Task, rounds: int) -> Measured:
         statistics.median(seconds),
         min(seconds),
         max(seconds),
+        statistics.median(run["processor_s"] for run in runs),
         max(run["peak_mb"] for run in runs),
         runs[0]["rows"],
     )
@@ -74,6 +77,11 @@ def _memory_mb(which: str) -> float:
     return int(found[1]) * 1024 / 1e6
 
 
+def _processor_s() -> float:
+    """Of this process and of those it started, such as s5cmd."""
+    return sum(os.times()[:4])
+
+
 def main() -> None:
     """Run what the command line orders, and print what was measured."""
     order = json.loads(sys.argv[1])
@@ -84,11 +92,21 @@ def main() -> None:
     for module in _LOADED_BEFORE:
         __import__(module)
     before_mb = _memory_mb("VmRSS")
-    began = time.perf_counter()
+    began, processor_began = time.perf_counter(), _processor_s()
     frame = PEERS[order["peer"]](Task(**given))
     seconds = time.perf_counter() - began
+    processor_s = _processor_s() - processor_began
     peak_mb = _memory_mb("VmHWM") - before_mb
-    print(json.dumps({"seconds": seconds, "peak_mb": peak_mb, "rows": len(frame)}))
+    print(
+        json.dumps(
+            {
+                "seconds": seconds,
+                "processor_s": processor_s,
+                "peak_mb": peak_mb,
+                "rows": len(frame),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

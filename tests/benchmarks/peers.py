@@ -276,6 +276,17 @@ def load_filling(task: Task) -> Any:
         return _load(task, cache=folder)
 
 
+@peer("flatnb session.load, by proved ranges")
+def load_proved(task: Task) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        return _load(task, cache=folder, ranges="proved")
+
+
+@peer("flatnb session.load, other symbols cached before")
+def load_other_symbols(task: Task) -> Any:
+    return _load(task, cache=task.cache, revalidate="never")
+
+
 @peer("flatnb session.load, cache filled before")
 def load_cached(task: Task) -> Any:
     return _load(task, cache=task.cache)
