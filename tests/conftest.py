@@ -20,6 +20,38 @@ from tests.servers.rclone_s3 import RcloneServer, find_rclone
 from tests.twins import CREDENTIALS, TWINS, MakeTwin, Twin
 
 
+SLOW = (
+    "tests/browser/",
+    "tests/test_all_data_types.py",
+    "tests/test_arguments_fuzz.py",
+    "tests/test_audit.py",
+    "tests/test_binder.py::test_the_notebooks_run",
+    "tests/test_cache_harm.py",
+    "tests/test_chaos.py",
+    "tests/test_demo_server.py",
+    "tests/test_documentation.py::test_code_blocks_run",
+    "tests/test_interrupt.py",
+    "tests/test_kernel.py",
+    "tests/test_lake.py",
+    "tests/test_lake_transform.py",
+    "tests/test_load_research.py",
+    "tests/test_notebooks.py",
+    "tests/test_proved_ranges.py",
+    "tests/test_ranges_proved.py",
+    "tests/test_scripts.py",
+    "tests/test_select.py::test_a_file_larger_than_the_memory_allowed",
+    "tests/test_subshell.py",
+)
+"""The tests that drive kernels, browsers, clusters and other processes, or need large files."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """``-m "not slow"`` omits these, and all that are marked in their modules."""
+    for item in items:
+        if item.nodeid.startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def market() -> DemoMarket:
     """The synthetic market whose tables are the expected answers."""
