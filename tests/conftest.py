@@ -19,7 +19,6 @@ from tests.servers.payloads import gz
 from tests.servers.rclone_s3 import RcloneServer, find_rclone
 from tests.twins import CREDENTIALS, TWINS, MakeTwin, Twin
 
-
 SLOW = (
     "tests/browser/",
     "tests/test_all_data_types.py",
