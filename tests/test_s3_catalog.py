@@ -150,7 +150,7 @@ def test_business_days_and_missing_dates() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("stocks", "2024-01-02", "2024-01-03"), "data_type='stocks'.*options_daily.*stocks_minu"),
+        (("stocks", "2024-01-02", "2024-01-03"), "data_type='stocks'.*did you mean 'stocks_daily'"),
         ((None, "2024-01-02", "2024-01-03"), "data_type=None"),
         (("stocks_daily", "2024-13-01", "2024-01-03"), "start_date='2024-13-01'"),
         (("stocks_daily", "2024-01-02", 5), "end_date=5"),

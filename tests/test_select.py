@@ -187,7 +187,7 @@ print(frame.height, int(peak_kib) * 1024)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 def test_a_file_larger_than_the_memory_allowed(fault_server: FaultServer, tmp_path: Any) -> None:
-    """1.6 GB of text are read with a peak below 1 GB, and no file is left."""
+    """1.6 GB of text are read with a peak below 1 GB, and no temporary file is left."""
     start = day_csv().splitlines()[1].split(b",")[6]
     rows = io.BytesIO()
     for n in range(200_000):
@@ -210,4 +210,5 @@ def test_a_file_larger_than_the_memory_allowed(fault_server: FaultServer, tmp_pa
     height, peak_bytes = map(int, done.stdout.split())
     assert height == 2
     assert peak_bytes < 1_000_000_000
-    assert [each for each in tmp_path.rglob("*") if each.is_file() and each.suffix != ".lock"] == []
+    left = {each.suffix for each in tmp_path.rglob("*") if each.is_file()}
+    assert left <= {".lock", ".index", ".rows"}  # the cache's own

@@ -128,7 +128,7 @@ def test_a_day_that_stays_refused(session: FlatSession, server: FaultServer) -> 
 def test_days_before_the_plan_are_tried_once(session: FlatSession, server: FaultServer) -> None:
     """Refused days without an earlier one that can be read are what a plan means."""
     server.always(key_of("2024-01-02"), faults.bare_status(403))
-    with pytest.raises(LoadError, match="can read from 2024-01-03 on"):
+    with pytest.raises(LoadError, match="your plan begins 2024-01-03"):
         session.load("stocks_daily", "2024-01-02", WEDNESDAY)
     gets = [each for each in server.requests if each.kind == "get" and "01-02" in each.key]
     assert len(gets) == 1

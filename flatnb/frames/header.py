@@ -179,8 +179,8 @@ def _row_error(row: list[str], names: list[str], binding: BoundHeader) -> str | 
 
 
 # What polars' CSV reader takes for numbers. Python takes more: 1_000, other scripts' digits.
-_INTEGER = re.compile(r" *[+-]?[0-9]+")
-_NUMBER = re.compile(r" *[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_INTEGER = re.compile(r"[ \t]*[+-]?[0-9]+")
+_NUMBER = re.compile(r"[ \t]*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def _is_valid(cell: str, column_type: ColumnType) -> bool:
@@ -191,5 +191,5 @@ def _is_valid(cell: str, column_type: ColumnType) -> bool:
             return _NUMBER.fullmatch(cell) is not None and math.isfinite(float(cell))
         case "int64" | "timestamp":  # the range of polars' Int64
             # Not int() of more digits than that, which Python refuses beyond 4,300.
-            is_integer = _INTEGER.fullmatch(cell) is not None and len(cell) < 100
+            is_integer = _INTEGER.fullmatch(cell) is not None and len(cell) < 4000
             return is_integer and -(2**63) <= int(cell) < 2**63

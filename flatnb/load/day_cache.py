@@ -496,15 +496,16 @@ class DayCache:
         rows = [
             (
                 name,
-                *(sum(path.suffix == suffix for path in paths) for suffix in _SUFFIXES.values()),
+                len({path.stem for path in paths}),
                 min(path.stem for path in paths),
                 max(path.stem for path in paths),
                 format_bytes(sum(path.stat().st_size for path in paths)),
+                *(sum(path.suffix == suffix for path in paths) for suffix in _SUFFIXES.values()),
             )
             for name, paths in by_type.items()
         ]
-        forms = ("whole days", "compressed files", "days in part", "seek indexes")
-        columns = ("data type", *forms, "first", "last", "size")
+        forms = ("whole", "compressed files", "in part", "seek indexes")
+        columns = ("data type", "days", "first", "last", "size", *forms)
         return html.table("Cached days", rows, columns, note=str(self.folder))
 
     def _path(self, key: str, form: Form = "day") -> Path:

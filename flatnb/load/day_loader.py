@@ -108,6 +108,7 @@ class DayLoader:
         days = [task.result() for task in tasks]
         # Each at the end, when all others had their turn.
         for at in unexpectedly_forbidden([day.outcome for day in days]):
+            self.progress.retry_failed()
             again = await self._load_day(days[at].outcome.date, days[at].outcome.key, False)
             days[at] = replace(again, outcome=explain_second_refusal(again.outcome))
         report = LoadReport(self.request.data_type.name, tuple(day.outcome for day in days))

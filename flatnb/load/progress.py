@@ -76,6 +76,12 @@ class Progress:
         else:
             self.failed += 1
 
+    def retry_failed(self) -> None:
+        """Take back one failure, as its file is downloaded once more."""
+        with self._lock:
+            self.ended -= 1
+            self.failed -= 1
+
     @property
     def loaded(self) -> int:
         """Files that were downloaded."""

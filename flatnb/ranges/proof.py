@@ -67,7 +67,9 @@ class Proof:
         regular = [figures for start, figures in minutes if first <= start < after]
         # The tape's rules let trades outside the regular hours count for the volume of a day, but
         # not for its high and low.
-        prices = _price_difference(everything, bar) and _price_difference(regular, bar)
+        prices = _price_difference(everything, bar)
+        if _price_difference(regular, bar) is None:
+            prices = None
         counts = _count_difference(everything, bar)
         if counts is None and prices is None:
             return "all"

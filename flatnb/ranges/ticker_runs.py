@@ -69,6 +69,11 @@ class TickerRuns:
         return cls(joined.split("\n") if joined else [], starts, reader.number())
 
 
+MOST_RUNS = 1_000_000
+"""An index of more would take more memory than a load is allowed: a file that is not ordered by
+ticker has a run for each row. A day of options has some 400,000 contracts."""
+
+
 class TickerRunsBuilder:
     """Finds the runs while a text passes.
 
@@ -88,6 +93,7 @@ class TickerRunsBuilder:
         self._last: NDArray[np.uint64] | None = None
         self._cells: list[NDArray[np.uint64]] = []
         self._starts: list[NDArray[np.int64]] = []
+        self._count = 0
 
     def feed(self, block: bytes) -> None:
         """Look at the next bytes of the text."""
@@ -158,7 +164,10 @@ class TickerRunsBuilder:
         if self._last is not None and _equal(self._last, cells[0]):
             first = first[1:]
         self._last = cells[-1].copy()
-        if len(first):
+        self._count += len(first)
+        if self._count > MOST_RUNS:
+            self._refuse(f"it has more than {MOST_RUNS:,} runs of tickers")
+        elif len(first):
             self._cells.append(cells[first])
             self._starts.append(starts[first] + base)
 
