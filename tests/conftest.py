@@ -26,9 +26,12 @@ SLOW = (
     "tests/test_audit.py",
     "tests/test_binder.py::test_the_notebooks_run",
     "tests/test_cache_harm.py",
+    "tests/test_cases.py",
     "tests/test_chaos.py",
+    "tests/test_cli.py",
     "tests/test_demo_server.py",
     "tests/test_documentation.py::test_code_blocks_run",
+    "tests/test_faults.py::test_any_fault_sequence",
     "tests/test_interrupt.py",
     "tests/test_kernel.py",
     "tests/test_lake.py",
@@ -37,11 +40,15 @@ SLOW = (
     "tests/test_notebooks.py",
     "tests/test_proved_ranges.py",
     "tests/test_ranges_proved.py",
+    "tests/test_ranges_rules.py::test_rules_never_exclude_the_truth",
     "tests/test_scripts.py",
+    "tests/test_seek_index.py",
     "tests/test_select.py::test_a_file_larger_than_the_memory_allowed",
     "tests/test_subshell.py",
+    "tests/test_update.py::test_the_command_for_cron",
 )
-"""The tests that drive kernels, browsers, clusters and other processes, or need large files."""
+"""The tests that drive kernels, browsers, clusters and other processes, need large files, try many
+examples, or repeat reported cases."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
