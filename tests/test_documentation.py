@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -295,8 +296,8 @@ def test_the_architecture_page_names_every_layer() -> None:
 def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     """Strictly, and with each public method of a session in it."""
     pytest.importorskip("zensical")
+    shutil.copytree(DOCS, tmp_path / "docs")
     settings = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    settings = settings.replace("docs_dir: docs", f"docs_dir: {DOCS.as_posix()}")
     settings = settings.replace("paths: [.]", f"paths: [{ROOT.as_posix()}]")
     (tmp_path / "mkdocs.yml").write_text(settings, encoding="utf-8")
     command = Path(sysconfig.get_path("scripts")) / "zensical"
