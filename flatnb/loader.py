@@ -160,8 +160,9 @@ def _finished(request: Request, result: LoadResult, securities: Securities | Non
     """The result with its securities' rows, and without columns that only choosing them took."""
     frame, unknown = result.frame, result.unknown_symbols
     if securities is not None:
+        request = securities.request  # as the user made it
         frame = securities.apply(frame)
-        selection = securities.request.selection
+        selection = request.selection
         if securities.tenures and selection is not None:
             # The rows of a security may have other tickers than the symbol that was asked for.
             unknown = tuple(selection.not_in(set(frame["symbol"])))

@@ -13,7 +13,7 @@ from typing import ParamSpec, TypeVar
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_TRIES = 20
+_TRIES = 60
 
 _PAUSE_S = 0.02
 """polars clears an interrupt only while none of its threads works (observed with polars 2), so each
@@ -36,7 +36,7 @@ def retry_on_interrupt(function: Callable[P, T]) -> Callable[P, T]:
             except KeyboardInterrupt:
                 if threading.current_thread() is threading.main_thread():
                     raise
-                time.sleep(_PAUSE_S * random.random() * 2 * attempt)
+                time.sleep(_PAUSE_S * random.random() * 2 * min(attempt, 10))
         return function(*args, **kwargs)
 
     return run
