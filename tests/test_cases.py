@@ -161,10 +161,15 @@ def moto_url() -> Iterator[str]:
         region_name="us-east-1",
     )
     client.create_bucket(Bucket="flatfiles")
-    for day in (DAY, NEXT):
+    keys = [CATALOG.get_key("stocks_daily", day) for day in (DAY, NEXT)]
+    for key in keys:
         body = gzip.compress(csv_of("AAPL").encode())
-        client.put_object(Bucket="flatfiles", Key=CATALOG.get_key("stocks_daily", day), Body=body)
+        client.put_object(Bucket="flatfiles", Key=key, Body=body)
     yield url
+    # moto's servers of one process share the names of buckets.
+    for key in keys:
+        client.delete_object(Bucket="flatfiles", Key=key)
+    client.delete_bucket(Bucket="flatfiles")
     client.close()
     server.stop()
 

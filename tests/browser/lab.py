@@ -65,11 +65,18 @@ class Lab:
                 const app = window.jupyterapp;
                 const panel = app?.shell?.currentWidget;
                 return app?.commands.hasCommand("notebook:run-all-cells")
-                    && panel?.context?.isReady && panel.sessionContext?.isReady
-                    && panel.sessionContext.session?.kernel?.status === "idle";
+                    && panel?.context?.isReady && panel.sessionContext?.isReady;
             }"""
         )
+        self.wait_for_kernel()
         self.page.evaluate("() => window.jupyterapp.shell.collapseLeft?.()")
+
+    def wait_for_kernel(self) -> None:
+        """Wait until the kernel has started, or started again, and does nothing."""
+        self.page.wait_for_function(
+            f"""() => {{ {_CURRENT}
+                return panel.sessionContext.session?.kernel?.status === "idle" }}"""
+        )
 
     def command(self, name: str, **arguments: Any) -> None:
         """Execute a command of JupyterLab and wait for its end."""

@@ -41,6 +41,8 @@ def test_after_a_restart_nothing_claims_to_load(open_notebook: OpenNotebook, beg
     # The line of code is there again, by which the cell can be repeated without the picker.
     expect(lab.cell(2).locator(".flatnb-code")).to_contain_text('"2024-01-02", "2024-01-03"')
     lab.picture("gone", lab.cell(2))
+    # A kernel that is being started cannot be shut down.
+    lab.wait_for_kernel()
 
 
 def test_after_the_kernel_died(open_notebook: OpenNotebook, begin: str) -> None:
@@ -70,6 +72,7 @@ def test_a_saved_picker_shows_its_line(open_notebook: OpenNotebook, begin: str) 
     expect(saved).to_have_count(1)
     expect(saved).to_be_hidden()
     shown = code.inner_text()
+    expect(saved).to_have_text(shown)
     content = json.loads(lab.save())
     # As by a viewer that keeps no widgets.
     content["metadata"].pop("widgets", None)

@@ -268,6 +268,7 @@ def test_two_views_agree(open_notebook: OpenNotebook, begin: str) -> None:
     second.locator('button[data-date="2024-01-18"]').click()
     second.locator('button[data-date="2024-01-19"]').click()
     expect(start).to_have_value("2024-01-18")
+    expect(first.get_by_label("To", exact=True)).to_have_value("2024-01-19")
     expect(first.get_by_label("Data")).to_have_value("stocks_minute")
     assert selected(first) == selected(second) == ["2024-01-18", "2024-01-19"]
 
