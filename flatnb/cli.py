@@ -111,7 +111,7 @@ def _add_plan(commands: Commands) -> None:
 def _add_update(commands: Commands) -> None:
     update = commands.add_parser(
         "update",
-        help="bring the newest published days into the cache or a lake, for cron",
+        help="load the newest published days into the cache or a lake, for cron",
         epilog="exit status: 0 new days or nothing to do, 3 days are late, 4 something failed",
     )
     update.set_defaults(command=_update)

@@ -82,7 +82,7 @@ class Loader:
         TransferError
             If a listing that is needed to find the days could not be loaded.
         CredentialsError, ReferenceServiceError
-            If splits or changes of tickers are needed and could not be had.
+            If splits or changes of tickers are needed and could not be loaded.
         ValueError
             If a split or dividend cannot be applied.
         """
@@ -93,7 +93,7 @@ class Loader:
     async def read(
         self, request: Request, progress: Progress, only: Collection[date] | None = None
     ) -> LoadResult:
-        """As `load`, but without a record in the journal: for what is no load of the user's."""
+        """As `load`, but without a record in the journal: for loads that are not the user's own."""
         context = self.context
         securities = None
         if request.as_of is not None:

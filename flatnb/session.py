@@ -374,7 +374,7 @@ class FlatSession:
         ValueError
             If an argument is wrong.
         CredentialsError, ReferenceServiceError
-            If splits or changes of tickers are needed and could not be had.
+            If splits or changes of tickers are needed and could not be loaded.
         LoadError
             If days are forbidden, damaged or failed; it lists them all and has the frame of
             those that did load.
@@ -488,7 +488,8 @@ class FlatSession:
 
         >>> session.available("stocks_daily", "2023-01-01")  # doctest: +SKIP
 
-        A file that is listed may still be forbidden: the service lists what a plan does not reach.
+        A file that is listed may still be forbidden: the service also lists files that a plan does
+        not include.
 
         Parameters
         ----------
@@ -499,7 +500,7 @@ class FlatSession:
 
         Returns
         -------
-        Coverage
+        Availability
             Its days and sizes, and which trading days lack a file; displayed, a calendar.
 
         Raises
@@ -817,11 +818,11 @@ class FlatSession:
         on_day: Callable[[UpdatedDay], object] | None = None,
         **options: Unpack[LoadOptions],
     ) -> Update:
-        """Bring the newest published days into the cache, or into a lake: what is new, no more.
+        """Load the newest published days into the cache, or into a lake: only what is new.
 
-        Days that are there are compared with the bucket, and brought anew if the vendor has
+        Days that are there are compared with the bucket, and loaded again if the vendor has
         replaced them. Two updates of one cache or lake run one after the other, also in two
-        processes; one that was killed is taken up by the next. ``flatnb update`` is the same as a
+        processes; the next run completes what a killed one left. ``flatnb update`` is the same as a
         command, for cron.
 
         Parameters

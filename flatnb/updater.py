@@ -1,4 +1,4 @@
-"""Every morning: the newest published days, brought into the cache or into a lake."""
+"""The newest published days, loaded into the cache or into a lake: for every morning."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class UpdatedDay:
     Attributes
     ----------
     status
-        ``"new"``: it was brought, or brought anew as the vendor has a newer file; ``"here"``: it
+        ``"new"``: it was loaded, or loaded again as the vendor has a newer file; ``"here"``: it
         was there; ``"late"``: it should be published and is not; ``"missing"``: likewise, of days
         that are past; ``"failed"``: forbidden, damaged, or anything else.
     reason
@@ -287,7 +287,7 @@ def _updated(name: str, outcome: DayOutcome) -> UpdatedDay:
 
 
 def _not_there(data_type: DataType, survey: VersionSurvey) -> Iterator[UpdatedDay]:
-    """The days that should be published and are not, where a calendar tells of them."""
+    """The days that should be published and are not, where a calendar lists them."""
     now = exchange_now()
     due = [day for day in survey.keys if is_published(day, now) and day >= data_type.first_day]
     ago = trading_days(now.date() - timedelta(days=30), now.date())

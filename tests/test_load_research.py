@@ -241,7 +241,7 @@ def test_the_key_is_nowhere_and_kept_actions_work_offline(
     with FlatSession(*KEYS, **where, cache=tmp_path, offline=True, reference=offline) as session:
         again = session.load("stocks_daily", *span, symbols=["WMT", "KO"], adjust="all")
         assert_frame_equal(first, again)
-        with pytest.raises(ReferenceServiceError, match="no splits were kept of AAPL"):
+        with pytest.raises(ReferenceServiceError, match="no splits are stored of AAPL"):
             session.load("stocks_daily", *span, symbols=["AAPL"], adjust="splits")
     assert len(stand_in.requests) == asked
 

@@ -299,5 +299,5 @@ def test_marks_of_an_encoder(markets: dict[str, Market], name: str) -> None:
     if name == "zlib 0":
         assert marks.own == marks.fixed == 0
     assert f"{marks.looked_bytes:,} bytes" in str(marks)
-    with pytest.raises(ValueError, match="no gzip"):
+    with pytest.raises(ValueError, match="not gzip"):
         encoder_marks(b"text")

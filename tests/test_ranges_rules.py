@@ -20,7 +20,7 @@ from flatnb.ranges.grammar import Grammar
 from flatnb.ranges.history_bytes import FIRST_PLACE, ContradictionError, HistoryBytes
 from flatnb.ranges.inflate import InflateError, Inflater
 from flatnb.ranges.line_starts import line_ends
-from flatnb.ranges.places import Places
+from flatnb.ranges.position_estimates import PositionEstimates
 from flatnb.ranges.rows import find_rows
 from flatnb.ranges.solver import Solver
 from flatnb.ranges.ticker_list import TickerList
@@ -205,13 +205,13 @@ def test_too_many_kinds_of_letters_are_refused() -> None:
         Alphabet(letters)
 
 
-def test_places_learn() -> None:
+def test_position_estimates_learn() -> None:
     """What was found makes estimates near it better."""
     counts = np.full(1000, 500)
-    places = Places(counts, 10_000_000)
-    assert places.begin(0) == 0
-    assert abs(places.begin(500) - 5_000_000) < 10_000
-    places.observe(500, 6_000_000.0)
-    assert places.begin(500) == 6_000_000
-    assert abs(places.begin(750) - 8_000_000) < 10_000
-    assert places.uncertainty(501) < places.uncertainty(750)
+    estimates = PositionEstimates(counts, 10_000_000)
+    assert estimates.begin(0) == 0
+    assert abs(estimates.begin(500) - 5_000_000) < 10_000
+    estimates.observe(500, 6_000_000.0)
+    assert estimates.begin(500) == 6_000_000
+    assert abs(estimates.begin(750) - 8_000_000) < 10_000
+    assert estimates.uncertainty(501) < estimates.uncertainty(750)

@@ -138,7 +138,7 @@ def test_tickers_have_their_kinds(service: ReferenceService) -> None:
 def test_a_question_is_asked_once_a_day(
     server: ReferenceStandIn, service: ReferenceService, tmp_path: Path
 ) -> None:
-    """And by no new object or process either; older answers are fetched anew."""
+    """And by no new object or process either; older responses are fetched again."""
     first = service.actions("AAPL")
     asked = len(server.requests)
     again = ReferenceService(SECRET, url=server.url, folder=tmp_path / "kept")
@@ -174,14 +174,14 @@ def test_old_answers_are_used_with_a_warning_if_the_service_fails(
     server.failing = True
     with pytest.warns(FlatnbWarning, match=f"splits of {datetime.now(UTC):%Y-%m-%d} are used"):
         assert service.actions("ETHA").equals(table)
-    with pytest.raises(ReferenceServiceError, match="did not answer as it should"):
+    with pytest.raises(ReferenceServiceError, match="did not respond as it should"):
         service.actions("BCPC")
 
 
 def test_damaged_and_foreign_files_are_not_believed(
     server: ReferenceStandIn, service: ReferenceService
 ) -> None:
-    """A cut file is fetched anew; another service's answers are not this one's."""
+    """A cut file is fetched again; another service's responses are not this one's."""
     table = service.actions("ETHA")
     for path in service.folder.rglob("*.json"):
         path.write_text(path.read_text()[:40])
@@ -268,7 +268,7 @@ def test_an_answer_that_is_no_json_is_an_error(
 
 
 def test_wrong_arguments_are_refused(service: ReferenceService, tmp_path: Path) -> None:
-    """Names that are no tickers, and ages that are none."""
+    """Names that are not tickers, and ages that are not numbers."""
     for symbols in ("", "A,B", "*", "A B", "../x"):
         with pytest.raises(ValueError, match="no ticker"):
             service.actions(symbols)

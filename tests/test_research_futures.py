@@ -249,7 +249,7 @@ def test_other_frames_are_refused() -> None:
     """Stocks, and symbols that are no contract's."""
     with pytest.raises(ValueError, match="frame holds stocks"):
         continuous(session_bars().drop("session_end_date"))
-    with pytest.raises(ValueError, match="symbol='ESA4' is no futures contract"):
+    with pytest.raises(ValueError, match="symbol='ESA4' is not a futures contract"):
         continuous(session_bars().with_columns(ticker=pl.lit("ESA4")))
     assert continuous(session_bars().clear()).columns[-2:] == ["root", "adjustment"]
 
@@ -303,5 +303,5 @@ def test_any_contract_of_the_next_ten_years_is_read(
 )
 def test_what_is_no_symbol_is_refused(symbol: Any) -> None:
     """Spreads too: they are several."""
-    with pytest.raises(ValueError, match="is no futures contract"):
+    with pytest.raises(ValueError, match="is not a futures contract"):
         FuturesSymbol.parse(symbol, date(2024, 1, 2))

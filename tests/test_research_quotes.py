@@ -170,7 +170,7 @@ def test_wrong_arguments_are_refused() -> None:
         with_quotes(quotes, trades)
     with pytest.raises(ValueError, match="trades holds stocks, quotes options"):
         with_quotes(trades, options)
-    with pytest.raises(ValueError, match="options, whose sizes are no round lots"):
+    with pytest.raises(ValueError, match="options, whose sizes are not round lots"):
         quote_sizes_in_shares(options)
     with pytest.raises(ValueError, match="sizes='lots'"):
         with_quotes(trades, quotes, sizes="lots")  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ import pytest
 from flatnb import DATA_TYPES, S3Catalog
 from flatnb.lake.day_task import PARTITION, part_name
 from flatnb.load.day_cache import DayCache, Form, cache_folder
-from flatnb.reference.kept_answers import KeptAnswers
+from flatnb.reference.response_cache import ResponseCache
 
 RESERVED = {"CON", "PRN", "AUX", "NUL"} | {
     f"{name}{n}" for name in ("COM", "LPT") for n in "123456789"
@@ -81,15 +81,15 @@ def test_names_in_the_cache(endpoint_url: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ticker", TICKERS)
-def test_names_of_kept_answers(ticker: str, tmp_path: Path) -> None:
+def test_names_of_cached_responses(ticker: str, tmp_path: Path) -> None:
     """A ticker is never a file's name."""
-    path = KeptAnswers(tmp_path, "https://example.com")._path("splits", ticker)
+    path = ResponseCache(tmp_path, "https://example.com")._path("splits", ticker)
     assert [part for part in relative_parts(path, tmp_path) if fault_of(part)] == []
 
 
 def test_tickers_that_differ_in_case_have_files_of_their_own(tmp_path: Path) -> None:
     """Windows' and macOS' file systems take BCPC and BCpC for one name."""
-    kept = KeptAnswers(tmp_path, "https://example.com")
+    kept = ResponseCache(tmp_path, "https://example.com")
     names = [kept._path("splits", ticker).name.lower() for ticker in TICKERS]
     assert len(set(names)) == len(TICKERS)
 

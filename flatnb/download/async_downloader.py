@@ -231,7 +231,7 @@ class AsyncS3Downloader(Downloader):
     async def list_summaries(self, bucket: str, prefix: str, max_keys: int = 1000) -> ObjectListing:
         """As `list_objects`, with size, ETag and time of modification of each object.
 
-        It does not warn: the list's ``is_cut`` tells whether there are more.
+        It does not warn: the list's ``is_cut`` says whether there are more.
         """
         return await self._run(list_summaries(self._context, bucket, prefix, max_keys))
 

@@ -1,1 +1,1 @@
-"""Judging what the bucket gives: what a plan reaches, what is wrong with days, what has changed."""
+"""Inspection of the bucket: what may be read, what is wrong with days, what has changed."""

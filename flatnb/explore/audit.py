@@ -54,7 +54,7 @@ _NEIGHBOURS = 4
 _FEW, _FEW_ON_A_SHORT_DAY, _MANY = 0.5, 0.25, 3.0
 
 # On each day about 40 of some 10,000 names lack the closing minute (polygon-io issue 329), and
-# illiquid ones do not trade in it: only a share that differs from the neighbours' tells.
+# illiquid ones do not trade in it: only a share that differs from the neighbours' is a sign.
 _CLOSING_NAMES = 20
 _CLOSING_LOSS = 0.1
 _CLOSING_DEVIATIONS = 4.0

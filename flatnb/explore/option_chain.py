@@ -89,7 +89,7 @@ class OptionChains:
             request = Request.validate(data_type, day, day, symbols=ticker, missing="ignore")
             work = self.loader.load(request, Progress())
             result = self.context.runner.wait(work, f"{ticker} {day}")
-            # Not `finish`: that the stock has no bar is no reason to warn.
+            # Not `finish`: a stock without a bar does not need a warning.
             raise_failures(request, result)
             if (found := result.frame).height:
                 return {name: found[name][0] for name in _BAR if name in found.columns}

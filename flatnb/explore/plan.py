@@ -187,7 +187,7 @@ class Plan:
         return [f"  {span} {status}: {note}" for span, status, note in self._spans_with_notes()]
 
     def _spans_with_notes(self) -> Iterator[tuple[str, PlanStatus, str]]:
-        """Days with a note, where those in a row that have the same one are told together."""
+        """Days with a note, where those in a row that have the same one are grouped."""
         for (status, note), group in groupby(self.days, key=lambda day: (day.status, day.note)):
             if note:
                 yield span_of([day.date for day in group]), status, note

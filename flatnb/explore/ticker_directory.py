@@ -50,7 +50,7 @@ class TickerDirectory:
     def _read(self, daily: DataType, day: date) -> tuple[str, ...]:
         request = Request.validate(daily.name, day, day, columns="ticker", missing="ignore")
         try:
-            # Not recorded: it is no load of the user's.
+            # Not recorded: it is not a load of the user's own.
             work = self.loader.read(request, Progress())
             result = self.context.runner.wait(work, f"tickers of {daily.name} {day}")
         except (FlatnbError, RuntimeError):

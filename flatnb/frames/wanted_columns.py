@@ -56,7 +56,7 @@ class WantedColumns:
         return result
 
     def complete(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Add what `read` left out, as nulls, and bring the columns into their order."""
+        """Add what `read` left out, as nulls, and put the columns in their order."""
         import polars as pl
 
         if self.names is None:

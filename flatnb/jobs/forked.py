@@ -51,7 +51,7 @@ def _after_fork_in_child() -> None:
 
 
 def _polars_has_threads() -> bool:
-    """Whether polars was used by other code than flatnb, as far as the system tells (Linux)."""
+    """Whether polars was used by other code than flatnb, as far as Linux reports it."""
     if "polars" not in sys.modules:
         return False
     for path in Path("/proc/self/task").glob("*/comm"):

@@ -34,14 +34,14 @@ _ROWS_PER_GROUP = 50_000
 
 
 def label_of(transform: Transform) -> str:
-    """A transform as text, which tells lakes apart: its name, its arguments and its source.
+    """A transform as text, by which lakes differ: its name, its arguments and its source.
 
     The source of flatnb's own functions is left out, so that a lake outlives a release.
 
     Raises
     ------
     ValueError
-        If it is no function at the top of a module, or a ``functools.partial`` of one.
+        If it is not a function at the top of a module, or a ``functools.partial`` of one.
     """
     arguments: list[str] = []
     function: object = transform
@@ -58,7 +58,7 @@ def label_of(transform: Transform) -> str:
         is_found = False
     if not is_found:
         raise ValueError(
-            f"transform={transform!r} is no function at the top of a module, nor a "
+            f"transform={transform!r} is not a function at the top of a module, nor a "
             "functools.partial of one: other processes, and a later run, must find it by its name"
         )
     source = "" if module.startswith("flatnb.") else f" {_source_hash(function)}"

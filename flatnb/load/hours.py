@@ -64,7 +64,7 @@ def in_hours(frame: pl.DataFrame, data_type: DataType, hours: Hours, day: date) 
 
 
 def time_column_of(data_type: DataType) -> str:
-    """The column that tells when each row is of.
+    """The column with the time of each row.
 
     Raises
     ------

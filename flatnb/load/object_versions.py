@@ -137,7 +137,7 @@ class ObjectVersions:
         """The days to load with their keys: by the calendar, or those that the bucket lists.
 
         Of the days before the first and after today, one each is included by the calendar; where a
-        listing finds the days, `notes` tells of them.
+        listing finds the days, `notes` lists them.
 
         Raises
         ------
@@ -165,7 +165,7 @@ class ObjectVersions:
         return listed
 
     def _note_unpublished(self, days: Sequence[date]) -> None:
-        """Warn of days that are not listed as they are too young: nothing else tells of them."""
+        """Warn of days that are not listed as they are too young: nothing else reports them."""
         data_type, now = self.request.data_type, exchange_now()
         young = [day for day in days if not is_published(day, now)]
         if young and self.request.missing != "ignore":

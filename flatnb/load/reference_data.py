@@ -45,7 +45,7 @@ class ReferenceData:
         CredentialsError
             If the service must be asked, and there is no key for it or it is refused.
         ReferenceServiceError
-            If it does not answer and nothing was kept of its answers.
+            If it does not respond and none of its responses are stored.
         ValueError
             If the table has a wrong action.
         OSError

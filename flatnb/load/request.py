@@ -388,7 +388,7 @@ def _time_zone(tz: str | tzinfo) -> str:
 def _polars_knows(time_zone: str) -> bool:
     """Whether polars can convert to it: it has a database of its own, and 'localtime' is not there.
 
-    The database of this machine has files that are no time zones of IANA.
+    The database of this machine has files that are not time zones of IANA.
     """
     import polars as pl
 

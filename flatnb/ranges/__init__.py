@@ -1,6 +1,6 @@
 """Parts of a gzip file without the whole: what to fetch, and what the bytes say.
 
-Nothing here does I/O: callers fetch the byte ranges that they are told, and hand the bytes in.
+Nothing here does I/O: callers fetch the byte ranges named here, and hand the bytes in.
 ``docs/ranges.md`` explains how it works.
 """
 

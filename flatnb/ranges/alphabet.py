@@ -45,7 +45,7 @@ class Alphabet:
         if len(self.characters) > _MOST:
             raise ValueError(
                 f"the tickers have {len(letters)} kinds of characters, {_MOST - len(common)} "
-                "are the most that can be told apart; read whole files"
+                "are the most that can be distinguished; read whole files"
             )
         self.numbers = np.full(256, ODD, np.uint8)
         for number, byte in enumerate(self.characters):

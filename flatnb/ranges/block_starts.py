@@ -32,8 +32,8 @@ _ANY_HISTORY = bytes(HISTORY_BYTES)
 def block_starts(data: memoryview | bytes, limit: int | None = None) -> Iterator[int]:
     """Bit offsets where blocks may start, in ascending order, each tried by decoding.
 
-    Blocks of fixed codes are not looked for: nothing tells them from chance. An encoder that uses
-    them uses others as well, or makes files too small to need a start in the middle.
+    Blocks of fixed codes are not looked for: nothing distinguishes them from chance. An encoder
+    that uses them uses others as well, or makes files too small to need a start in the middle.
 
     Parameters
     ----------

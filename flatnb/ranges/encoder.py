@@ -73,10 +73,10 @@ def encoder_marks(data: bytes, *, most_bytes: int = 1 << 20) -> EncoderMarks:
     Raises
     ------
     ValueError
-        If it is no gzip.
+        If it is not gzip.
     """
     if len(data) < _HEADER_BYTES or data[:3] != b"\x1f\x8b\x08":
-        raise ValueError("the data are no gzip: they do not begin with its mark")
+        raise ValueError("the data are not gzip: they do not begin with its mark")
     flags = data[3]
     names = {_EXTRA: "extra", _NAME: "name", _COMMENT: "comment", _HEADER_CRC: "header CRC"}
     fields = tuple(name for flag, name in names.items() if flags & flag)
@@ -174,7 +174,7 @@ class _BlockWalk:
 
 def _codes(widths: list[int]) -> Codes:
     """The canonical code of these widths (RFC 1951, section 3.2.2), as a table."""
-    # A code that no symbol has only comes up in what is no deflate: it ends the block.
+    # A code that no symbol has only comes up in what is not deflate data: it ends the block.
     table: Codes = [(_END_OF_BLOCK, _WIDEST)] * (1 << _WIDEST)
     code = 0
     for width in range(1, _WIDEST + 1):

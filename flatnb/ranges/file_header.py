@@ -13,7 +13,7 @@ _FEWEST_ROWS, _MOST_ROWS = 50, 300
 
 
 class FileHeader:
-    """What the beginning of a file tells.
+    """What the beginning of a file says.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class FileHeader:
     Raises
     ------
     ValueError
-        If it is no gzip, or has no line.
+        If it is not gzip, or has no line.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -45,7 +45,7 @@ class FileHeader:
         try:
             self.columns = tuple(self.line.decode("utf-8").rstrip("\n").split(","))
         except UnicodeDecodeError as error:
-            raise ValueError("the file's header is no text") from error
+            raise ValueError("the file's header is not text") from error
         rows = [row.split(b",") for row in text[end:].split(b"\n", _MOST_ROWS)[:-1]]
         whole = [row for row in rows if len(row) == len(self.columns)]
         self.decimals: dict[str, int] = {}

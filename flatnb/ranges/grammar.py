@@ -26,7 +26,7 @@ _NANOSECOND_DIGITS = 9
 
 PRICES = ("open", "close", "high", "low")
 COLUMNS = frozenset({"ticker", "volume", *PRICES, "window_start", "transactions"})
-"""The columns of stock minutes, whose order the header tells."""
+"""The columns of stock minutes, whose order the header gives."""
 
 
 class Grammar:

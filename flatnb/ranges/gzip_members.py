@@ -49,7 +49,7 @@ class GzipStream:
         Raises
         ------
         InflateError
-            If the data are no gzip, are damaged, or a member's CRC-32 or length is wrong.
+            If the data are not gzip, are damaged, or a member's CRC-32 or length is wrong.
         """
         if self._inside is not None:
             return self._feed_inside(self._inside, data)
@@ -95,7 +95,7 @@ class GzipStream:
             return data
         self._padded = True
         if bytes(data).strip(b"\0"):
-            raise InflateError(f"bytes that are no gzip follow after member {self._ended_members}")
+            raise InflateError(f"bytes that are not gzip follow after member {self._ended_members}")
         return b""
 
     def _describe(self, error: Exception) -> str:
@@ -103,7 +103,7 @@ class GzipStream:
         if "checksum" in reason:
             return f"the gzip checksum or length is wrong in member {self._ended_members + 1}"
         if "header" in reason.lower() or "magic" in reason.lower():
-            return "it is no gzip"
+            return "it is not gzip"
         return f"the gzip data are damaged in member {self._ended_members + 1} ({reason})"
 
     def end(self) -> None:
@@ -117,4 +117,4 @@ class GzipStream:
         if not self.between_members:
             raise InflateError("the gzip data are cut short")
         if not self._ended_members:
-            raise InflateError("it has no bytes, so it is no gzip")
+            raise InflateError("it has no bytes, so it is not gzip")

@@ -71,7 +71,7 @@ class HistoryBytes:
         Returns
         -------
         bool
-            Whether that told anything.
+            Whether that narrowed anything.
 
         Raises
         ------
@@ -79,10 +79,10 @@ class HistoryBytes:
             If a byte could be nothing any more.
         """
         narrowed = self.sets[symbols] & allowed
-        told = narrowed != self.sets[symbols]
-        if not told.any():
+        changed = narrowed != self.sets[symbols]
+        if not changed.any():
             return False
-        symbols, allowed = symbols[told], allowed[told]
+        symbols, allowed = symbols[changed], allowed[changed]
         if (symbols < FIRST_PLACE).any():
             raise ContradictionError("a known byte breaks a rule")
         np.bitwise_and.at(self.sets, symbols, allowed)

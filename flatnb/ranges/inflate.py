@@ -18,7 +18,7 @@ _RAW = -15  # wbits: no header, no trailer
 
 
 class InflateError(ValueError):
-    """The bits are no deflate data."""
+    """The bits are not deflate data."""
 
 
 class Inflater:
@@ -52,7 +52,7 @@ class Inflater:
         Raises
         ------
         InflateError
-            If they are no deflate data.
+            If they are not deflate data.
         """
         try:
             if not self._first_bit or not data:
@@ -85,7 +85,7 @@ def _empty_blocks() -> dict[int, tuple[int, int]]:
     """Start bit → empty blocks whose length, modulo 8, is that bit."""
     # Not last, fixed codes, end of block: 10 bits.
     fixed = _bits((0, 1), (1, 2), (0, 7))
-    # Not last, own codes: 91 bits. The code lengths are told by two symbols, 1 ("length 1", bit 0)
+    # Not last, own codes: 91 bits. The code lengths are given by two symbols, 1 ("length 1", bit 0)
     # and 18 ("zeros, 11 and more", bit 1): literal 0 and the end of the block have length 1, and
     # so has the only distance. The bit 1 at the end is the end of the block.
     order = (16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Places:
+class PositionEstimates:
     """Estimates byte offsets from the daily file, and learns from what was found.
 
     An estimate that is wrong costs a request; nothing else depends on it.
@@ -51,7 +51,7 @@ class Places:
 
 
 def _weights(transactions: NDArray[np.int64]) -> NDArray[np.float64]:
-    """How much room a ticker's rows take.
+    """How many bytes a ticker's rows take.
 
     Trades fall into minutes by chance: few trades have a row each, many share the 390 regular
     minutes and some besides. The constants are those of synthetic files.

@@ -74,7 +74,7 @@ def tickers_ascend(
             raise ContradictionError("a ticker is not in the day's list")
         low[group] = high[group] = number
     _bound_by_neighbours(low, high)
-    told = False
+    narrowed = False
     for _ in range(_PASSES):
         for group in doubtful:
             cell = cells[group]
@@ -82,22 +82,22 @@ def tickers_ascend(
             if not len(now):
                 raise ContradictionError("a ticker is not in the day's list")
             low[group], high[group] = now[0], now[-1]
-            told |= history.narrow(cell, tickers.letters(now, len(cell)))
+            narrowed |= history.narrow(cell, tickers.letters(now, len(cell)))
         if not _bound_by_neighbours(low, high):
             break
     lengths = np.diff(groups, append=len(region.rows))
     region.low, region.high = np.repeat(low, lengths), np.repeat(high, lengths)
-    return told
+    return narrowed
 
 
 def _bound_by_neighbours(low: NDArray[np.int64], high: NDArray[np.int64]) -> bool:
-    """Narrow each range by those before and behind, in place; whether that told anything."""
+    """Narrow each range by those before and behind, in place; whether that narrowed anything."""
     ascending = np.maximum.accumulate(low), np.minimum.accumulate(high[::-1])[::-1]
     if (ascending[0] > ascending[1]).any():
         raise ContradictionError("the tickers do not ascend")
-    told = bool((ascending[0] != low).any() or (ascending[1] != high).any())
+    narrowed = bool((ascending[0] != low).any() or (ascending[1] != high).any())
     low[:], high[:] = ascending[0], ascending[1].copy()
-    return told
+    return narrowed
 
 
 def _ticker_cells(
@@ -122,7 +122,7 @@ def minutes_ascend(region: Region, grammar: Grammar, history: HistoryBytes) -> b
     digits = grammar.minute_digits
     begins, _ = region.column(grammar, "window_start")
     symbols = region.symbols[begins[:, None] + np.arange(digits.shape[1])]
-    told = history.narrow(symbols.ravel(), np.tile(grammar.minute_digit_sets, len(symbols)))
+    narrowed = history.narrow(symbols.ravel(), np.tile(grammar.minute_digit_sets, len(symbols)))
     can_be = _minutes_with(history.sets[symbols], digits)
     first = can_be.argmax(axis=1)
     last = _MINUTES - 1 - can_be[:, ::-1].argmax(axis=1)
@@ -139,7 +139,7 @@ def minutes_ascend(region: Region, grammar: Grammar, history: HistoryBytes) -> b
     can_be &= minute <= last[open_rows, None]
     if (first > last).any() or not can_be.any(axis=1).all():
         raise ContradictionError("the minutes do not ascend")
-    return told | _narrow_minutes(symbols[open_rows], can_be, digits, history)
+    return narrowed | _narrow_minutes(symbols[open_rows], can_be, digits, history)
 
 
 def _minutes_with(sets: Sets, digits: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -152,14 +152,14 @@ def _minutes_with(sets: Sets, digits: NDArray[np.int64]) -> NDArray[np.bool_]:
         if not fits.all():
             can_be &= fits[which]
     if not can_be.any(axis=1).all():
-        raise ContradictionError("a time is no minute of the day")
+        raise ContradictionError("a time is not a minute of the day")
     return can_be
 
 
 def _narrow_minutes(
     symbols: Symbols, can_be: NDArray[np.bool_], digits: NDArray[np.int64], history: HistoryBytes
 ) -> bool:
-    told = False
+    narrowed = False
     for place in range(digits.shape[1]):
         open_ = np.flatnonzero(history.is_open(symbols[:, place]))
         if not len(open_):
@@ -168,8 +168,8 @@ def _narrow_minutes(
         for digit in np.unique(digits[:, place]):
             has = can_be[open_][:, digits[:, place] == digit].any(axis=1)
             allowed |= np.where(has, np.uint64(1 << int(digit)), np.uint64(0))
-        told |= history.narrow(symbols[open_, place], allowed)
-    return told
+        narrowed |= history.narrow(symbols[open_, place], allowed)
+    return narrowed
 
 
 def high_and_low_bound(region: Region, grammar: Grammar, history: HistoryBytes) -> bool:
@@ -187,11 +187,11 @@ def high_and_low_bound(region: Region, grammar: Grammar, history: HistoryBytes) 
     most = {name: cell.most() for name, cell in part.items()}
     floor = np.maximum(np.maximum(least["open"], least["close"]), least["low"])
     ceiling = np.minimum(np.minimum(most["open"], most["close"]), most["high"])
-    told = part["high"].keep_between(floor, most["high"], history)
-    told |= part["low"].keep_between(least["low"], ceiling, history)
+    narrowed = part["high"].keep_between(floor, most["high"], history)
+    narrowed |= part["low"].keep_between(least["low"], ceiling, history)
     for name in ("open", "close"):
-        told |= part[name].keep_between(least["low"], most["high"], history)
-    return told
+        narrowed |= part[name].keep_between(least["low"], most["high"], history)
+    return narrowed
 
 
 @dataclass(frozen=True)

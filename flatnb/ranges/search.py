@@ -14,7 +14,7 @@ from typing import NamedTuple
 from .daily_bars import DailyBars
 from .file_header import HEADER_BYTES, FileHeader
 from .grammar import Grammar
-from .places import Places
+from .position_estimates import PositionEstimates
 from .proof import Proof, ProvedHours
 from .stretch import Elsewhere, Found, NoBlockStartError, Stretch, Unclear
 from .ticker_list import TickerList
@@ -184,7 +184,9 @@ class RangedSearch:
         except ValueError as error:
             self._refuse_all(str(error))
             return
-        self._places = Places(self._daily.counts_of(self._tickers.tickers), self._size)
+        self._positions = PositionEstimates(
+            self._daily.counts_of(self._tickers.tickers), self._size
+        )
         pending = self._wanted()
         if not pending:
             return
@@ -219,9 +221,9 @@ class RangedSearch:
 
     def _around(self, number: int, margin: float | None = None) -> Request:
         """The bytes in which a ticker's rows should be, with the run-up that they need."""
-        off = self._places.uncertainty(number) if margin is None else margin
-        start = self._places.begin(number) - off - _BEFORE_BYTES
-        stop = self._places.end(number) + off + _BEHIND_BYTES
+        off = self._positions.uncertainty(number) if margin is None else margin
+        start = self._positions.begin(number) - off - _BEFORE_BYTES
+        stop = self._positions.end(number) + off + _BEHIND_BYTES
         # A start near the file's beginning is the beginning, where nothing is unknown.
         return self._within(start if start > _BEFORE_BYTES / 2 else 0, stop)
 
@@ -265,9 +267,9 @@ class RangedSearch:
     def _answered(self, wanted: _Wanted, stretch: Stretch) -> bool:
         """Look for a ticker in a stretch; False if another request may help."""
         wanted.held = stretch
-        found = stretch.find(wanted.number, self._places.begin(wanted.number))
+        found = stretch.find(wanted.number, self._positions.begin(wanted.number))
         if isinstance(found, Found):
-            self._places.observe(wanted.number, found.offset)
+            self._positions.observe(wanted.number, found.offset)
             self._accept(wanted.ticker, found.rows)
             return True
         if isinstance(found, Elsewhere):
@@ -286,7 +288,7 @@ class RangedSearch:
 
     def _follow(self, wanted: _Wanted, found: Elsewhere, stretch: Stretch) -> Request:
         """Where to look next, as it is known now where another ticker is."""
-        self._places.observe(found.seen, found.offset)
+        self._positions.observe(found.seen, found.offset)
         need = self._around(wanted.number)
         if need.start <= stretch.stop and need.stop >= stretch.start:
             # It is near: what is held serves as run-up, or as the rows behind.
@@ -298,7 +300,7 @@ class RangedSearch:
         start: float = stretch.start
         stop: float = stretch.stop
         if found.before:
-            # What little more has not told, much more may.
+            # Where a little more text has not sufficed, much more may.
             start -= _MORE_BEFORE_BYTES[min(wanted.requests, len(_MORE_BEFORE_BYTES)) - 1]
             start = start if start > _BEFORE_BYTES / 2 else 0
         if found.behind:

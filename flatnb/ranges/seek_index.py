@@ -141,7 +141,7 @@ class SeekIndex:
     text_bytes
         The size of the whole text.
     runs
-        Which ticker has rows where, or None where that could not be told for sure.
+        Which ticker has rows where, or None where that is uncertain.
     no_runs_reason
         Why ``runs`` is None.
     """
@@ -338,7 +338,7 @@ class SeekIndex:
         """
         start = len(_FILE_MARK) + 1
         if len(data) < start + _DIGEST_BYTES or not data.startswith(_FILE_MARK):
-            raise SeekIndexError("this is no seek index; make the index anew")
+            raise SeekIndexError("this is not a seek index; make the index again")
         if data[start - 1] != _FORMAT:
             raise SeekIndexError(
                 f"the seek index has format {data[start - 1]}, this flatnb reads {_FORMAT}; "

@@ -65,7 +65,7 @@ class SeekIndexBuilder:
         max_text_bytes: int | None = None,
     ) -> None:
         if spacing_bytes < 1:
-            raise ValueError(f"spacing_bytes={spacing_bytes} is no distance; give 1 or more")
+            raise ValueError(f"spacing_bytes={spacing_bytes} is not a distance; give 1 or more")
         self._version = version
         self._spacing = spacing_bytes
         self._max_text = max_text_bytes
@@ -88,7 +88,7 @@ class SeekIndexBuilder:
         Raises
         ------
         IntegrityError
-            If the bytes are no gzip, are damaged, or unpack to too much.
+            If the bytes are not gzip, are damaged, or unpack to too much.
         """
         view = memoryview(self._held + data if self._held else data)
         self._held = b""
@@ -228,7 +228,7 @@ class SeekIndexBuilder:
 
 
 def _decoded(data: memoryview, first_bit: int, history: bytes) -> bytes | None:
-    """The text from a bit of the first byte on, or None if it is no deflate data."""
+    """The text from a bit of the first byte on, or None if it is not deflate data."""
     stream = GzipStream(Inflater(first_bit, history))
     parts = []
     rest: memoryview | bytes = data

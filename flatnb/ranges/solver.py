@@ -91,12 +91,12 @@ class Solver:
         return region
 
     def _part(self, spans: tuple[tuple[int, int], ...]) -> _Part:
-        """The symbols of some spans, with room around each for the automaton's overlap."""
-        room = np.full(self._overlap, ANYTHING, np.int64)
+        """The symbols of some spans, with a gap around each for the automaton's overlap."""
+        gap = np.full(self._overlap, ANYTHING, np.int64)
         nowhere = np.full(self._overlap, -1, np.int64)
-        symbols, offsets = [room], [nowhere]
+        symbols, offsets = [gap], [nowhere]
         for start, stop in spans:
-            symbols += [self.history.symbols(self.text, start, stop), room]
+            symbols += [self.history.symbols(self.text, start, stop), gap]
             offsets += [np.arange(start, stop), nowhere]
         tail = np.full(SEGMENT, ANYTHING, np.int64)
         return _Part(np.concatenate([*symbols, tail]), np.concatenate([*offsets, tail]))
@@ -106,10 +106,10 @@ class Solver:
             region = self._rows(part)
             if not len(region.rows):
                 return region
-            told = tickers_ascend(region, self._grammar, self.history, self._tickers)
-            told |= minutes_ascend(region, self._grammar, self.history)
-            told |= high_and_low_bound(region, self._grammar, self.history)
-            if not told:
+            narrowed = tickers_ascend(region, self._grammar, self.history, self._tickers)
+            narrowed |= minutes_ascend(region, self._grammar, self.history)
+            narrowed |= high_and_low_bound(region, self._grammar, self.history)
+            if not narrowed:
                 return region
             self._by_grammar(part.symbols, structure_only=True)
         region = self._rows(part)
@@ -122,7 +122,7 @@ class Solver:
         return Region(part.symbols, part.offsets, rows, nothing, nothing)
 
     def _by_grammar(self, symbols: Symbols, *, structure_only: bool) -> None:
-        """What is no row is not the text."""
+        """What is not a row is not the text."""
         for look, places in enumerate(_LOOKS):
             segments = self._segments(symbols, places, structure_only=structure_only or look > 0)
             if not len(segments):
@@ -139,15 +139,15 @@ class Solver:
 
     def _suppose_newlines(self, part: _Part) -> bool:
         """Suppose that a byte is, or is not, a newline: often only the tickers' order decides."""
-        told = False
+        narrowed = False
         for _ in range(_MOST_NEWLINES):
             tried = self._doubtful_newlines(part)[:_MOST_NEWLINES]
             # What is decided for one often decides the others.
             if not any(self._decide_newline(part, one) for one in tried):
                 break
-            told = True
+            narrowed = True
             self._by_grammar(part.symbols, structure_only=True)
-        return told
+        return narrowed
 
     def _decide_newline(self, part: _Part, supposed: np.int64) -> bool:
         one = np.array([supposed])

@@ -192,7 +192,7 @@ class TickerRunsBuilder:
         rows = kept[1:].removesuffix(b"\n")
         for row in rows.split(b"\n"):
             if b"," not in row or row.count(b'"') % 2:
-                self._refuse("the last lines are no rows, or a quoted cell goes over lines")
+                self._refuse("the last lines are not rows, or a quoted cell goes over lines")
                 return
         # Rows may be shorter than what is read of a row's beginning.
         text = np.frombuffer(kept + bytes(CELL_BYTES), np.uint8)

@@ -74,7 +74,7 @@ def decode_marked(data: memoryview | bytes, start_bit: int) -> MarkedText:
     Raises
     ------
     InflateError
-        If the bits are no deflate data, so that no block starts there.
+        If the bits are not deflate data, so that no block starts there.
     """
     byte, bit = divmod(start_bit, 8)
     texts = []
@@ -92,7 +92,7 @@ def decode_from_start(data: bytes | memoryview) -> MarkedText:
     Raises
     ------
     InflateError
-        If the file is no gzip.
+        If the file is not gzip.
     """
     stream = GzipStream()
     text, rest = stream.feed(data)

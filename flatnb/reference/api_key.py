@@ -1,4 +1,4 @@
-"""The key of the vendor's REST service, which is not one of the S3 keys: found, and kept quiet."""
+"""The key of the vendor's REST service, which is not one of the S3 keys: found, and never shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the reference service answered, on disk, with the time at which it did."""
+"""Responses of the reference service, on disk, with the time of each."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 Record = dict[str, object]
-"""One row of an answer, as the service's JSON has it."""
+"""One row of a response, as the service's JSON has it."""
 
 _VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CachedResponse:
     """The rows about one ticker, and when they were fetched."""
 
     rows: list[Record]
@@ -29,26 +29,26 @@ class Answer:
         return (datetime.now(UTC) - self.retrieved_at).total_seconds()
 
 
-class KeptAnswers:
+class ResponseCache:
     """A folder with a file for each kind of data and each ticker."""
 
     def __init__(self, folder: Path, url: str) -> None:
         self.folder = folder
         self._url = url
 
-    def get(self, kind: str, ticker: str) -> Answer | None:
-        """What was kept; None if nothing was, or it cannot be read."""
+    def get(self, kind: str, ticker: str) -> CachedResponse | None:
+        """What is stored; None if nothing is, or it cannot be read."""
         try:
-            kept = json.loads(self._path(kind, ticker).read_text(encoding="utf-8"))
-            if (kept["version"], kept["kind"], kept["ticker"]) != (_VERSION, kind, ticker):
+            stored = json.loads(self._path(kind, ticker).read_text(encoding="utf-8"))
+            if (stored["version"], stored["kind"], stored["ticker"]) != (_VERSION, kind, ticker):
                 return None
-            return Answer(kept["rows"], datetime.fromisoformat(kept["retrieved_at"]))
+            return CachedResponse(stored["rows"], datetime.fromisoformat(stored["retrieved_at"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def put(self, kind: str, ticker: str, rows: list[Record]) -> Answer:
-        """Keep an answer of just now."""
-        answer = Answer(rows, datetime.now(UTC))
+    def put(self, kind: str, ticker: str, rows: list[Record]) -> CachedResponse:
+        """Store a response of just now."""
+        response = CachedResponse(rows, datetime.now(UTC))
         path = self._path(kind, ticker)
         path.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps(
@@ -57,7 +57,7 @@ class KeptAnswers:
                 "url": self._url,
                 "kind": kind,
                 "ticker": ticker,
-                "retrieved_at": answer.retrieved_at.isoformat(),
+                "retrieved_at": response.retrieved_at.isoformat(),
                 "rows": rows,
             }
         )
@@ -70,7 +70,7 @@ class KeptAnswers:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
-        return answer
+        return response
 
     def _path(self, kind: str, ticker: str) -> Path:
         # Some file systems take BCPC and BCpC for one name, and CON for none.

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 
 from ..errors import CredentialsError, FlatnbError, FlatnbWarning, ReferenceServiceError
 from .api_key import ApiKey, find_api_key
-from .kept_answers import Answer, KeptAnswers, Record
+from .response_cache import CachedResponse, Record, ResponseCache
 from .tables import actions_table, events_table, tickers_table
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 URL = "https://api.massive.com"
 """The live service's."""
 EVERY_TICKER = "*"
-"""What answers about the whole market are kept under; no ticker has the character."""
+"""The name under which responses about the whole market are stored; no ticker has the character."""
 
 _LOCAL = ("127.0.0.1", "localhost", "::1")
 _TICKERS_A_REQUEST = 100
@@ -33,7 +33,7 @@ _TICKERS_A_PAGE = 1000
 class ReferenceService:
     """Splits, dividends, changes of tickers and kinds of stocks, from the vendor's REST service.
 
-    What is fetched is kept on disk with its time, so that the same question is asked once a day
+    What is fetched is stored on disk with its time, so that the same question is asked once a day
     at most, and not at all offline.
 
     Parameters
@@ -45,12 +45,12 @@ class ReferenceService:
     url
         The service's address. Anything but the machine itself is asked over https alone.
     folder
-        Where answers are kept. None: ``reference`` in the user's cache folder of flatnb.
+        Where responses are stored. None: ``reference`` in the user's cache folder of flatnb.
     max_age_days
-        Older answers are fetched anew. If that fails, they are used, with a warning that tells
+        Older responses are fetched again. If that fails, they are used, with a warning that gives
         their date.
     offline
-        Ask nothing: use what was kept, however old.
+        Ask nothing: use what is stored, however old.
 
     Examples
     --------
@@ -77,7 +77,7 @@ class ReferenceService:
         self.max_age_days = max_age_days
         self.offline = offline
         self._key: ApiKey | None = find_api_key(api_key) if api_key else None
-        self._kept = KeptAnswers(_folder(folder), self.url)
+        self._cache = ResponseCache(_folder(folder), self.url)
 
     def __repr__(self) -> str:
         key = self._key.source if self._key else "not looked up yet"
@@ -88,8 +88,8 @@ class ReferenceService:
 
     @property
     def folder(self) -> Path:
-        """Where answers are kept."""
-        return self._kept.folder
+        """Where responses are stored."""
+        return self._cache.folder
 
     def actions(
         self, symbols: str | Iterable[str] | None = None, *, dividends: bool = True
@@ -118,13 +118,13 @@ class ReferenceService:
         CredentialsError
             If something must be fetched, and there is no key or it is refused.
         ReferenceServiceError
-            If the service does not answer and nothing was kept, or ``offline`` and nothing was.
+            If the service does not respond and nothing is stored, or ``offline`` and nothing is.
         ImportError
             If the client is not installed.
         """
         names = _names(symbols)
-        splits = self._answers("splits", names, self._fetch_splits)
-        paid = self._answers("dividends", names, self._fetch_dividends) if dividends else {}
+        splits = self._responses("splits", names, self._fetch_splits)
+        paid = self._responses("dividends", names, self._fetch_dividends) if dividends else {}
         return actions_table(splits, paid)
 
     def ticker_events(self, symbols: str | Iterable[str]) -> pl.DataFrame:
@@ -153,7 +153,7 @@ class ReferenceService:
         names = _names(symbols)
         if names is None:
             raise ValueError("symbols=None: events are asked for ticker by ticker; name some")
-        return events_table(self._answers("events", names, self._fetch_events))
+        return events_table(self._responses("events", names, self._fetch_events))
 
     def tickers(self) -> pl.DataFrame:
         """All stocks that the service knows as active today, for `flatnb.research.universe`.
@@ -171,42 +171,44 @@ class ReferenceService:
         CredentialsError, ReferenceServiceError, ImportError
             As `actions` does.
         """
-        return tickers_table(self._answers("tickers", None, self._fetch_tickers))
+        return tickers_table(self._responses("tickers", None, self._fetch_tickers))
 
-    def _answers(
+    def _responses(
         self,
         kind: str,
         names: Sequence[str] | None,
         fetch: Callable[[Sequence[str] | None], dict[str, list[Record]]],
-    ) -> dict[str, Answer]:
-        """What is known of each ticker: kept if it is fresh, else fetched."""
+    ) -> dict[str, CachedResponse]:
+        """What is known of each ticker: from the cache if it is fresh, else fetched."""
         wanted = [EVERY_TICKER] if names is None else list(names)
-        kept = {name: self._kept.get(kind, name) for name in wanted}
-        answers = {name: answer for name, answer in kept.items() if answer is not None}
+        stored = {name: self._cache.get(kind, name) for name in wanted}
+        responses = {name: response for name, response in stored.items() if response is not None}
         max_age_s = self.max_age_days * 86400
-        stale = [name for name in wanted if name not in answers or answers[name].age_s > max_age_s]
+        stale = [
+            name for name in wanted if name not in responses or responses[name].age_s > max_age_s
+        ]
         if self.offline:
-            if missing := [name for name in wanted if name not in answers]:
+            if missing := [name for name in wanted if name not in responses]:
                 raise ReferenceServiceError(
-                    f"offline=True, and no {kind} were kept of {', '.join(missing[:5])} in "
+                    f"offline=True, and no {kind} are stored of {', '.join(missing[:5])} in "
                     f"{self.folder}; fetch them once with offline=False"
                 )
-            return answers
+            return responses
         try:
             fetched = fetch(None if names is None else stale) if stale else {}
         except ReferenceServiceError as error:
-            if any(name not in answers for name in stale):
+            if any(name not in responses for name in stale):
                 raise
-            oldest = min(answers[name].retrieved_at for name in stale)
+            oldest = min(responses[name].retrieved_at for name in stale)
             warnings.warn(
-                f"{kind} of {oldest:%Y-%m-%d} are used, as newer ones could not be had: {error}",
+                f"{kind} of {oldest:%Y-%m-%d} are used, as newer ones could not be loaded: {error}",
                 FlatnbWarning,
                 stacklevel=3,
             )
-            return answers
+            return responses
         for name, rows in fetched.items():
-            answers[name] = self._kept.put(kind, name, rows)
-        return answers
+            responses[name] = self._cache.put(kind, name, rows)
+        return responses
 
     def _fetch_splits(self, names: Sequence[str] | None) -> dict[str, list[Record]]:
         with self._client() as client:
@@ -245,7 +247,7 @@ class ReferenceService:
                 ticker = str(row.get("ticker"))
                 if ticker not in found:
                     raise ReferenceServiceError(
-                        f"the service answered about {ticker!r}, which was not asked for"
+                        f"the service responded about {ticker!r}, which was not asked for"
                     )
                 found[ticker].append(row)
         return found
@@ -259,11 +261,11 @@ class ReferenceService:
         try:
             return ask()
         except BadResponse as error:
-            # The answer may repeat the key, so neither it nor its traceback goes on.
+            # The response may repeat the key, so neither it nor its traceback goes on.
             raise _refusal(self._key.hide(str(error))) from None
         except (HTTPError, _NotJsonError) as error:
             raise ReferenceServiceError(
-                f"{self.url} did not answer as it should: {self._key.hide(str(error))}. Check the "
+                f"{self.url} did not respond as it should: {self._key.hide(str(error))}. Check the "
                 "network, or use offline=True"
             ) from None
 
@@ -287,7 +289,7 @@ class ReferenceService:
 
 
 def _records(list_rows: Callable[..., Iterator[Any]], **query: object) -> list[Record]:
-    """All pages of a list, what is not told left out."""
+    """All pages of a list, what is not given left out."""
     return [
         {name: value for name, value in vars(row).items() if value is not None}
         for row in list_rows(**query)
@@ -295,14 +297,14 @@ def _records(list_rows: Callable[..., Iterator[Any]], **query: object) -> list[R
 
 
 def _events(client: Any, ticker: str) -> list[Record]:
-    # The client's own classes fail where an answer lacks a field, so it is read here.
-    answer = client.get_ticker_events(quote(ticker, safe=""), raw=True)
-    results = _loads(answer.data.decode()).get("results") or {}
+    # The client's own classes fail where a response lacks a field, so it is read here.
+    response = client.get_ticker_events(quote(ticker, safe=""), raw=True)
+    results = _loads(response.data.decode()).get("results") or {}
     return cast("list[Record]", results.get("events") or [])
 
 
 class _NotJsonError(Exception):
-    """An answer that is no JSON object. The client takes a ValueError for an empty page."""
+    """A response that is not a JSON object. The client takes a ValueError for an empty page."""
 
 
 class _Json:
@@ -321,11 +323,11 @@ def _loads(text: str) -> dict[str, Any]:
 
 def _refusal(text: str) -> FlatnbError:
     try:
-        answer = _loads(text)
+        response = _loads(text)
     except _NotJsonError:
-        answer = {}
-    message = str(answer.get("error") or answer.get("message") or text)[:300]
-    status = answer.get("status")
+        response = {}
+    message = str(response.get("error") or response.get("message") or text)[:300]
+    status = response.get("status")
     if status == "NOT_AUTHORIZED":
         return CredentialsError(f"the plan of this API key does not cover it: {message}")
     if "api key" in message.lower():
@@ -339,7 +341,7 @@ def _names(symbols: str | Iterable[str] | None) -> list[str] | None:
     names = list(dict.fromkeys([symbols] if isinstance(symbols, str) else symbols))
     for name in names:
         if not isinstance(name, str) or not name or set(name) & set(",*/ "):
-            raise ValueError(f"symbols holds {name!r}, which is no ticker")
+            raise ValueError(f"symbols holds {name!r}, which is not a ticker")
     if not names:
         raise ValueError("symbols is empty; name some tickers, or pass None for the whole market")
     return names

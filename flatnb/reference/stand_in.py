@@ -1,6 +1,6 @@
 """A stand-in of the vendor's REST service of reference data, on this machine, for tests and demos.
 
-It answers the endpoints that `ReferenceService` asks, in the documented shape: bearer keys, pages
+It serves the endpoints that `ReferenceService` asks, in the documented shape: bearer keys, pages
 with ``next_url``, and errors as JSON.
 """
 
@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from .kept_answers import Record
+from .response_cache import Record
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,14 +40,14 @@ class ReferenceStandIn:
     api_key
         The one that is let in.
     page_rows
-        The most rows that an answer has, whatever is asked for.
+        The most rows that a response has, whatever is asked for.
 
     Attributes
     ----------
     requests : list of str
         The paths and queries that were asked for.
     failing : bool
-        Whether to answer 503 to everything, as long as it is set.
+        Whether to respond 503 to everything, as long as it is set.
 
     Examples
     --------
@@ -104,7 +104,7 @@ class ReferenceStandIn:
         self._server.server_close()
         self._thread.join()
 
-    def answer(self, target: str, authorization: str) -> tuple[int, Record]:
+    def respond(self, target: str, authorization: str) -> tuple[int, Record]:
         """The status and the JSON for a path with its query."""
         parts = urlsplit(target)
         self.requests.append(target)
@@ -131,12 +131,16 @@ class ReferenceStandIn:
         rows = sorted(rows, key=lambda row: str(row.get(sort, "")), reverse=direction == "desc")
         start, limit = int(query.get("cursor", 0)), int(query.get("limit", 100))
         limit = min(limit, self._page_rows)
-        answer: Record = {"status": "OK", "request_id": "1", "results": rows[start : start + limit]}
+        response: Record = {
+            "status": "OK",
+            "request_id": "1",
+            "results": rows[start : start + limit],
+        }
         if start + limit < len(rows):
             rest = {**query, "cursor": str(start + limit)}
             asked = "&".join(f"{name}={value}" for name, value in rest.items())
-            answer["next_url"] = f"{self.url}{path}?{asked}"
-        return answer
+            response["next_url"] = f"{self.url}{path}?{asked}"
+        return response
 
     def _events_of(self, ticker: str) -> tuple[int, Record]:
         if ticker not in self._events:
@@ -153,8 +157,8 @@ def _handler(stand_in: ReferenceStandIn) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            status, answer = stand_in.answer(self.path, self.headers.get("Authorization", ""))
-            body = json.dumps(answer, default=str).encode()
+            status, response = stand_in.respond(self.path, self.headers.get("Authorization", ""))
+            body = json.dumps(response, default=str).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
@@ -162,7 +166,7 @@ def _handler(stand_in: ReferenceStandIn) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Nothing: a notebook is no place for a server's log."""
+            """Nothing: a notebook is not the place for a server's log."""
 
     return Handler
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from .kept_answers import Answer, Record
+from .response_cache import CachedResponse, Record
 
 if TYPE_CHECKING:
     import polars as pl
 
 
-def actions_table(splits: Mapping[str, Answer], dividends: Mapping[str, Answer]) -> pl.DataFrame:
+def actions_table(
+    splits: Mapping[str, CachedResponse], dividends: Mapping[str, CachedResponse]
+) -> pl.DataFrame:
     """Splits and dividends, as `flatnb.research.read_actions` knows them."""
     import polars as pl
 
@@ -64,7 +66,7 @@ def _with_own_factor(dividends: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([own, unknown.with_columns(pl.lit(None, pl.Float64).alias("factor"))])
 
 
-def events_table(events: Mapping[str, Answer]) -> pl.DataFrame:
+def events_table(events: Mapping[str, CachedResponse]) -> pl.DataFrame:
     """Changes of tickers: what each became, and what it was before."""
     import polars as pl
 
@@ -74,17 +76,17 @@ def events_table(events: Mapping[str, Answer]) -> pl.DataFrame:
             if row.get("type") == "ticker_change" and isinstance(change, dict):
                 yield {"date": row.get("date"), "to": change.get("ticker")}
 
-    answers = {
-        name: Answer(list(changes(answer.rows)), answer.retrieved_at)
-        for name, answer in events.items()
+    responses = {
+        name: CachedResponse(list(changes(response.rows)), response.retrieved_at)
+        for name, response in events.items()
     }
     fields = {"date": ("date", pl.String), "to": ("to", pl.String)}
-    table = _frame(answers, fields, asked="symbol").with_columns(_date()).sort("symbol", "date")
+    table = _frame(responses, fields, asked="symbol").with_columns(_date()).sort("symbol", "date")
     before = pl.col("to").shift().over("symbol").alias("from")
     return table.with_columns(before).select("symbol", "date", "from", "to", "retrieved_on")
 
 
-def tickers_table(tickers: Mapping[str, Answer]) -> pl.DataFrame:
+def tickers_table(tickers: Mapping[str, CachedResponse]) -> pl.DataFrame:
     """Tickers with their kind."""
     import polars as pl
 
@@ -93,7 +95,7 @@ def tickers_table(tickers: Mapping[str, Answer]) -> pl.DataFrame:
 
 
 def _frame(
-    answers: Mapping[str, Answer],
+    responses: Mapping[str, CachedResponse],
     fields: Mapping[str, tuple[str, type[pl.DataType]]],
     asked: str | None = None,
 ) -> pl.DataFrame:
@@ -103,10 +105,10 @@ def _frame(
         [
             *([name] if asked else []),
             *(row.get(field) for field, _ in fields.values()),
-            answer.retrieved_at.date(),
+            response.retrieved_at.date(),
         ]
-        for name, answer in answers.items()
-        for row in answer.rows
+        for name, response in responses.items()
+        for row in response.rows
     ]
     schema: dict[str, type[pl.DataType]] = {
         **({asked: pl.String} if asked else {}),

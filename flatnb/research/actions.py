@@ -46,7 +46,7 @@ def read_actions(
         - ``amount``, of dividends: dollars a share, as paid then;
         - ``factor``, optional, of dividends: what prices before the date are multiplied with for
           this dividend alone, 1 - amount / previous close. With it no close is needed;
-        - ``currency``, optional, of dividends: taken as ``USD`` where it is not told.
+        - ``currency``, optional, of dividends: ``USD`` where it is not given.
 
         A column that no row needs may be missing; others are left out.
     symbols

@@ -64,8 +64,8 @@ def adjust(
     how
         ``"splits"``, or ``"all"``: dividends too.
     as_of
-        The day to whose basis all is brought; actions after it do not count. None: today in New
-        York, so that announced splits wait for their day.
+        The day on whose basis all prices and volumes are stated; actions after it do not count.
+        None: today in New York, so that announced splits wait for their day.
     factors
         Whether to add the columns ``price_factor`` and ``size_factor``, by which the columns were
         multiplied.
@@ -82,7 +82,7 @@ def adjust(
     Raises
     ------
     ValueError
-        If the rows are no stocks', an action is wrong, a row is of a day after ``as_of``, or a
+        If the rows are not of stocks, an action is wrong, a row is of a day after ``as_of``, or a
         dividend's previous close is not there or not above its amount.
 
     Examples

@@ -98,7 +98,7 @@ def bars(
     Raises
     ------
     ValueError
-        If ``every`` is no such length, the frame is neither minutes nor trades, a day is no
+        If ``every`` is not such a length, the frame is neither minutes nor trades, a day is no
         trading day, or a trade has a condition or correction without a rule.
 
     Examples
@@ -149,7 +149,7 @@ class _BarMaker(ABC):
             for name in ("vwap", "vwap_approx")
             if name in made.columns
         ]
-        # The time a bar begins tells its session, as none spans two.
+        # The time a bar begins determines its session, as none spans two.
         parts = made.with_columns(self.session(day).alias("session"), *averages)
         return parts.with_columns(self.as_time(pl.col("window_start"))).select(
             self.columns(parts.columns)
@@ -346,7 +346,9 @@ def _maker(
     if "open" in rows.columns:
         require_columns(rows, ["open", "high", "low", "close"], "frame", "which bars are made from")
         if every_ns % _MINUTE_NS:
-            raise ValueError(f"every={every!r} is no whole minutes; make such bars from trades")
+            raise ValueError(
+                f"every={every!r} is not a whole number of minutes; make such bars from trades"
+            )
         kind = _FromMinutes
     elif "price" in rows.columns:
         require_columns(rows, ["price", "size"], "frame", "which bars are made from")
@@ -360,7 +362,7 @@ def _maker(
 
 
 def check_length(every: str) -> None:
-    """Refuse what is no length of bars.
+    """Refuse what is not a length of bars.
 
     Raises
     ------
@@ -374,7 +376,7 @@ def _length_ns(every: str) -> int:
     parts = re.fullmatch(r"([1-9]\d*)([smhd])", every) if isinstance(every, str) else None
     if parts is None:
         raise ValueError(
-            f"every={every!r} is no length; write a number and s, m, h or d, for example '5m'"
+            f"every={every!r} is not a length; write a number and s, m, h or d, for example '5m'"
         )
     seconds = int(parts[1]) * _UNITS_S[parts[2]]
     if seconds > _DAY_S:

@@ -16,7 +16,7 @@ measured against the vendor's day bars.
 For options the vendor's numbers are those of its table of OPRA's message types; the columns
 follow OPRA's wording of each (OPRA binary data recipient specification, "Equity and index last
 sale"), as no public copy of the vendor's own rules for options was found. In crypto trades a
-number tells the side of the taker and changes nothing; in futures trades there is none.
+number gives the side of the taker and changes nothing; in futures trades there is none.
 """
 
 from __future__ import annotations

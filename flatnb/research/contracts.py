@@ -54,7 +54,7 @@ class FuturesSymbol:
         Raises
         ------
         ValueError
-            If it is no symbol of a single contract.
+            If it is not the symbol of a single contract.
 
         Examples
         --------
@@ -66,7 +66,7 @@ class FuturesSymbol:
         parts = _SYMBOL.fullmatch(symbol) if isinstance(symbol, str) else None
         if parts is None:
             raise ValueError(
-                f"symbol={symbol!r} is no futures contract; write root, month letter "
+                f"symbol={symbol!r} is not a futures contract; write root, month letter "
                 f"({MONTH_LETTERS}) and year, for example 'ESZ4'"
             )
         root, letter, digits = parts.groups()

@@ -91,7 +91,7 @@ def require_columns(frame: pl.DataFrame, names: Iterable[str], parameter: str, w
 
 
 def time_column(frame: pl.DataFrame) -> str:
-    """The column that tells when each row is of.
+    """The column with the time of each row.
 
     Raises
     ------
@@ -124,8 +124,8 @@ def moment_ns(day: date, clock: time) -> int:
 def market_of(frame: pl.DataFrame) -> str:
     """The market of a frame's tickers: ``"stocks"``, ``"options"``, …, ``"futures"``.
 
-    Options, indices, forex and crypto are told by what stands before a colon in their tickers,
-    futures by the column ``session_end_date``, which only their files have.
+    Options, indices, forex and crypto are recognised by what stands before a colon in their
+    tickers, futures by the column ``session_end_date``, which only their files have.
 
     Raises
     ------

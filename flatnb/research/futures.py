@@ -59,7 +59,7 @@ def continuous(
     Parameters
     ----------
     frame : polars.DataFrame or pandas.DataFrame
-        Session bars or minutes of futures, of one product or several; sessions are told by
+        Session bars or minutes of futures, of one product or several; sessions are recognised by
         ``session_end_date``. Spreads and other combinations, whose symbols name several contracts,
         are left out.
     roll

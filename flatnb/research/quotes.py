@@ -53,7 +53,7 @@ def quote_sizes_in_shares(frame: Frame, *, round_lots: Mapping[str, int] | None 
 
     Files of days before 2025-11-03 have sizes in round lots, so they are multiplied with the
     stock's lot; later ones have shares already. Give quotes as the files have them: what is
-    multiplied once is not told from what is not.
+    multiplied once looks like what is not.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def quote_sizes_in_shares(frame: Frame, *, round_lots: Mapping[str, int] | None 
     Raises
     ------
     ValueError
-        If the rows are no quotes of stocks, or a lot is no whole number above 0.
+        If the rows are not quotes of stocks, or a lot is not a whole number above 0.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def quote_sizes_in_shares(frame: Frame, *, round_lots: Mapping[str, int] | None 
     require_columns(given, _SIZES, "frame", "which quotes have")
     market = market_of(given)
     if market != "stocks":
-        raise ValueError(f"frame holds {market}, whose sizes are no round lots; leave them as is")
+        raise ValueError(f"frame holds {market}, whose sizes are not round lots; leave them as is")
     lots = dict(round_lots or {})
     for ticker, lot in lots.items():
         if not isinstance(lot, int) or lot < 1:
@@ -150,7 +150,7 @@ def with_quotes(
     Raises
     ------
     ValueError
-        If the frames are no trades and quotes of one market.
+        If the frames are not trades and quotes of one market.
 
     Examples
     --------

@@ -104,7 +104,7 @@ def follow_renames(
 ) -> Frame:
     """The rows of some securities, each under the tickers that it had on each day.
 
-    Load all their tickers first: `renames_of` tells which.
+    Load all their tickers first: `renames_of` lists them.
 
     Parameters
     ----------

@@ -120,7 +120,7 @@ def with_updates(
     if "conditions" not in trades.columns:
         return trades.with_columns(pl.lit(True).alias(flag) for flag in FLAGS)
     rules = trade_conditions(market) if conditions is None else conditions
-    require_columns(rules, ["id", *FLAGS], "conditions", "which tells what a trade updates")
+    require_columns(rules, ["id", *FLAGS], "conditions", "which says what a trade updates")
     text = pl.col("conditions").cast(pl.String)
     # A day has few combinations of conditions: each is judged once.
     combinations = trades.select(text.unique()).to_series()

@@ -72,7 +72,7 @@ def hours(frame: Frame, hours: Hours = "regular") -> Frame:
     ------
     ValueError
         If a market has no such hours (crypto, forex, futures), the rows are day bars, or a day
-        is no trading day.
+        is not a trading day.
 
     Examples
     --------
@@ -150,7 +150,7 @@ def hours_of(day: date, hours: Literal["regular", "extended"], market: str) -> t
     Raises
     ------
     ValueError
-        If it is no trading day, or the market has no such hours.
+        If it is not a trading day, or the market has no such hours.
     """
     _check_market(hours, market)
     opening, closing = session_open(day), session_close(day)

@@ -52,7 +52,7 @@ def universe(frame: Frame, reference: pl.DataFrame | pd.DataFrame | None = None)
     Raises
     ------
     ValueError
-        If the rows are no bars of stocks, one for each ticker and day, or ``reference`` has a
+        If the rows are not bars of stocks, one for each ticker and day, or ``reference`` has a
         ticker twice.
 
     Examples
@@ -102,7 +102,7 @@ def _types(reference: pl.DataFrame | pd.DataFrame) -> pl.DataFrame:
     import polars as pl
 
     table = as_polars(reference, "reference")
-    require_columns(table, ["ticker", "type"], "reference", "which tells what a ticker is")
+    require_columns(table, ["ticker", "type"], "reference", "which says what a ticker is")
     twice = table.filter(pl.col("ticker").is_duplicated())
     if not twice.is_empty():
         raise ValueError(f"reference has {twice['ticker'][0]!r} twice; leave one of them out")
