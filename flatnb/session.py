@@ -948,6 +948,8 @@ class FlatSession:
 
         >>> picker = session.picker(); picker  # doctest: +SKIP
 
+        After a load `explore` shows its rows below the form.
+
         Raises
         ------
         ImportError

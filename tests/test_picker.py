@@ -158,6 +158,31 @@ def test_messages_that_make_no_sense(picker: Picker) -> None:
     assert picker.form == before
 
 
+def test_what_was_loaded_is_seen(picker: Picker) -> None:
+    """An explorer below the form, of the newest result; none of a result without rows."""
+    picker.choose(symbols="AAPL, MSFT")
+    assert picker.explorer is None
+    picker.load()
+    frame = picker.wait()
+    wait(lambda: picker.explorer is not None)
+    first = picker.explorer
+    assert first is not None
+    assert_frame_equal(first.result, frame)
+    assert picker._box.children == (picker.widget, first.widget)
+    picker.choose(symbols="AAPL")
+    picker.load()
+    picker.wait()
+    assert picker.explorer is not None
+    assert picker.explorer.result["ticker"].unique().to_list() == ["AAPL"]
+    assert picker._box.children == (picker.widget, picker.explorer.widget)
+    assert first.widget.comm is None  # closed: its frame can go
+    picker.choose(symbols="NOSUCH")
+    picker.load()
+    picker.wait()
+    assert picker.explorer is None
+    assert picker._box.children == (picker.widget,)
+
+
 def test_a_cancelled_load(fault_server: FaultServer) -> None:
     """Only its own button cancels it; the picker then loads again."""
     fault_server.put(DAY_KEY, gz(day_csv()))

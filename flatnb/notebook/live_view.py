@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 import anywidget
+import ipywidgets
 import traitlets
 
 from ..html import page
@@ -184,7 +185,7 @@ class LiveView:
         return {"text/html": page(self.source.html(False)), "text/plain": self.source.text()}
 
 
-def widget_bundle(widget: anywidget.AnyWidget, text: str) -> dict[str, object]:
+def widget_bundle(widget: ipywidgets.Widget, text: str) -> dict[str, object]:
     """The MIME bundle that displays a widget, or the text where there are no widgets.
 
     The format is that of ``ipywidgets.Widget._repr_mimebundle_``.

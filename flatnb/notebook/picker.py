@@ -11,12 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+import ipywidgets
+
 from ..errors import FlatnbError, LoadCancelledError, LoadError
 from ..jobs.progress_bar import in_kernel
 from ..jobs.rendering import job_html
 from ..load.result import collect_warnings
 from ..market.calendar import as_date
 from .debounce import Debouncer
+from .explorer import Explorer
 from .live_view import INTERVAL_S, MAX_DISPLAYS, confirm, widget_bundle
 from .picker_calendar import Month, PickerCalendar, exchange_now, preset
 from .picker_estimate import PENDING, Estimate, estimate_of
@@ -64,8 +67,10 @@ class Picker:
         The last load; None before.
     error
         Why the last load failed; None if it did not.
+    explorer
+        Shows `result` below the form; None before, and of a result without rows.
     widget
-        The widget itself, to place beside others.
+        The form itself, to place beside others; without the explorer.
     """
 
     def __init__(
@@ -83,6 +88,7 @@ class Picker:
         self.result: Frame | None = None
         self.job: Job[Frame] | None = None
         self.error: BaseException | None = None
+        self.explorer: Explorer | None = None
         self._job_thread: threading.Thread | None = None
         self._is_loading = False
         first, last = preset("week", exchange_now())
@@ -90,6 +96,8 @@ class Picker:
         shown = {name: [*map(list, CHOICES[name])] for name in SHOWN_CHOICES}
         self.widget = PickerWidget(groups=data_type_groups(), choices=shown)
         self.widget.key = self.widget.model_id
+        # Voilà draws an output once: a form that is joined by an explorer must have been a box.
+        self._box = ipywidgets.VBox([self.widget])
         handle_while_cells_run(self.widget)
         self.widget.on_msg(lambda _widget, content, _buffers: self.receive(content))
         self._calendar = PickerCalendar(services.plan, self._set_months)
@@ -258,6 +266,7 @@ class Picker:
         while not job.done():
             self._show_job(job)
             time.sleep(INTERVAL_S)
+        before = self.result
         outcome = self._outcome(job)
         self._is_loading = False
         self._show_job(job)
@@ -266,6 +275,8 @@ class Picker:
         self._calendar.forget_statuses()
         if form == self.form:  # else the form's own estimate is newer
             self._refresh()
+        if self.result is not before:
+            self._explore()
 
     def _outcome(self, job: Job[Frame]) -> Message:
         """Take the result of a job that has ended; the message about it."""
@@ -286,6 +297,14 @@ class Picker:
         lines = [f"picker.result has {len(self.result):,} rows."]
         lines += caught
         return Message(kind="warning" if caught else "done", text="\n".join(lines), details="")
+
+    def _explore(self) -> None:
+        before, rows = self.explorer, self.result
+        self.explorer = Explorer(rows) if rows is not None and len(rows) else None
+        shown = [] if self.explorer is None else [self.explorer.widget]
+        self._box.children = (self.widget, *shown)
+        if before is not None:
+            before.widget.close()
 
     def _set_months(self, months: list[Month]) -> None:
         self.widget.months = months
@@ -312,7 +331,7 @@ class Picker:
 
         # In a notebook this text is saved and does not change with the form; the line does.
         text = "flatnb picker" if in_kernel() else repr(self)
-        display(widget_bundle(self.widget, text), raw=True)  # type: ignore[no-untyped-call]
+        display(widget_bundle(self._box, text), raw=True)  # type: ignore[no-untyped-call]
         if not in_kernel():
             return
         handle = display(self._saved_line(), raw=True, display_id=True)  # type: ignore[no-untyped-call]

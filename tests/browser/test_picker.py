@@ -69,6 +69,11 @@ def test_pick_by_click_and_load_while_another_cell_runs(
     lab.run(3)
     assert lab.text(3).startswith("True 12 ")
     assert "picker.result has 12 rows" in cell.locator(".flatnb-message").inner_text()
+    explorer = cell.locator(".flatnb-explorer")
+    expect(explorer.get_by_role("status").first).to_have_text("12 of 12 rows · 3 tickers")
+    explorer.get_by_role("option").filter(has_text="BCpC").click()
+    expect(explorer.locator(".flatnb-code-line code")).to_contain_text('== "BCpC"')
+    lab.picture("picker-explorer", cell)
     lab.picture("picker-done", cell.locator(".flatnb-picker"))
     lab.theme("JupyterLab Dark")
     lab.page.wait_for_timeout(1500)  # the splash screen fades away
@@ -268,7 +273,7 @@ def test_two_views_agree(open_notebook: OpenNotebook, begin: str) -> None:
     second.locator('button[data-date="2024-01-18"]').click()
     second.locator('button[data-date="2024-01-19"]').click()
     expect(start).to_have_value("2024-01-18")
-    expect(first.get_by_label("To", exact=True)).to_have_value("2024-01-19")
+    expect(first.get_by_label("To (inclusive)")).to_have_value("2024-01-19")
     expect(first.get_by_label("Data")).to_have_value("stocks_minute")
     assert selected(first) == selected(second) == ["2024-01-18", "2024-01-19"]
 

@@ -110,5 +110,8 @@ def test_the_second_notebook_is_an_app(browser: Browser, tmp_path: Path) -> None
             picker.get_by_role("button", name="Load", exact=True).click()
             # AAPL and MSFT, filled in by the notebook, on two days.
             expect(picker.locator(".flatnb-message")).to_contain_text("has 4 rows", timeout=30_000)
+            explorer = page.locator(".flatnb-explorer")
+            explorer.get_by_role("option").filter(has_text="MSFT").click()
+            expect(explorer.get_by_role("status").first).to_have_text("2 of 4 rows · 2 tickers")
         finally:
             page.close()
