@@ -139,6 +139,10 @@ class Chart:
                 self.show(interval)
         confirm(self.widget, content)
 
+    def _display_(self) -> anywidget.AnyWidget:
+        # How marimo asks for what it shows.
+        return self.widget
+
     def _ipython_display_(self) -> None:
         from IPython.display import display
 

@@ -214,6 +214,10 @@ class Explorer:
     def __repr__(self) -> str:
         return f"Explorer: {self.code}, {self.view.count:,} rows"
 
+    def _display_(self) -> anywidget.AnyWidget:
+        # How marimo asks for what it shows.
+        return self.widget
+
     def _ipython_display_(self) -> None:
         from IPython.display import display
 

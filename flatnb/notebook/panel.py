@@ -21,7 +21,7 @@ from ..jobs.status import JobStatus
 
 if TYPE_CHECKING:
     from ..jobs.job import Job
-    from .live_view import LiveView
+    from .live_view import LiveView, LiveWidget
 
 T = TypeVar("T")
 
@@ -185,6 +185,13 @@ class Panel:
 
     def _repr_html_(self) -> str:
         return page(self.html())
+
+    def _display_(self) -> LiveWidget | str:
+        # How marimo asks for what it shows.
+        if importlib.util.find_spec("anywidget") is None:
+            return self.text()
+        self._start_updates()
+        return self.view.widget
 
     def _ipython_display_(self) -> None:
         self.show()

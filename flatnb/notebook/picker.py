@@ -326,6 +326,10 @@ class Picker:
     def __repr__(self) -> str:
         return f"Picker: {self.code}"
 
+    def _display_(self) -> PickerWidget:
+        # How marimo asks for what it shows; it takes an anywidget, and no box of ipywidgets.
+        return self.widget
+
     def _ipython_display_(self) -> None:
         from IPython.display import display
 

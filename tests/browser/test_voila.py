@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import nbformat
 import pytest
+
+from .app_server import app_server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -26,42 +21,10 @@ if TYPE_CHECKING:
 def voila(path: Path, folder: Path) -> Iterator[str]:
     """A Voilà server of one notebook on 127.0.0.1; its address."""
     pytest.importorskip("voila", reason="voila is not installed")
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
-    own = {name: str(folder / name.lower()) for name in names}
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "voila",
-                str(path),
-                "--no-browser",
-                f"--port={port}",
-                "--Voila.ip=127.0.0.1",
-            ],
-            env=os.environ | own,
-            cwd=folder,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 60
-        while process.poll() is None and time.monotonic() < deadline:
-            try:
-                urlopen(f"{url}/voila/static/voila.js", timeout=1).close()
-                break
-            except (URLError, OSError) as error:
-                if getattr(error, "code", None) is not None:
-                    break  # it answers
-                time.sleep(0.1)
+    with app_server(
+        "voila", str(path), "--no-browser", "--Voila.ip=127.0.0.1", folder=folder
+    ) as url:
         yield url
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 def test_the_panel_in_voila(browser: Browser, begin: str, tmp_path: Path) -> None:
