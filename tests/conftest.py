@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,12 @@ SLOW = (
 )
 """The tests that drive kernels, browsers, clusters and other processes, need large files, try many
 examples, or repeat every fault and reported case. Measured on two quiet cores, 2026-11-25."""
+
+
+def pytest_configure() -> None:
+    """Interrupts arrive also where a shell started the tests in the background, ignoring them."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
