@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.loaders import JSONFileLoader
 
 from flatnb import AsyncS3Downloader, SyncS3Downloader, errors
 from flatnb.demo import DemoMarket, DemoServer
@@ -52,6 +53,23 @@ def test_download(healthy_twin: Twin, market: DemoMarket) -> None:
     assert data.read() == market.csv("stocks_daily", DAY)
     packed = healthy_twin.download(BUCKET, KEY, decompress=False)
     assert packed.read() == market.file("stocks_daily", DAY)
+
+
+def test_a_second_client_is_quick(
+    make_twin: MakeTwin, demo_server: DemoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The description of S3 (a megabyte of JSON) is read once in a process."""
+    make_twin(demo_server.endpoint_url).download(BUCKET, KEY)
+    read: list[str] = []
+    load_file = JSONFileLoader.load_file
+
+    def noted(self: JSONFileLoader, path: str) -> object:
+        read.append(path)
+        return load_file(self, path)
+
+    monkeypatch.setattr(JSONFileLoader, "load_file", noted)
+    make_twin(demo_server.endpoint_url).download(BUCKET, KEY)
+    assert read == []
 
 
 def test_download_to_file(healthy_twin: Twin, market: DemoMarket, tmp_path: Path) -> None:

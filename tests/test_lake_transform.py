@@ -150,7 +150,7 @@ def test_what_names_a_transform() -> None:
     assert label_of(closes) == label_of(functools.partial(closes))
     assert label_of(closes)[-12:] != label_of(no_frame)[-12:]
     for nameless in (lambda rows: rows, functools.partial(lambda rows, n: rows, n=1), 5):
-        with pytest.raises(ValueError, match="no function at the top of a module"):
+        with pytest.raises(ValueError, match="not a function at the top of a module"):
             label_of(nameless)  # type: ignore[arg-type]
 
 

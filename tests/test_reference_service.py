@@ -253,14 +253,14 @@ def test_the_key_goes_over_https_alone(tmp_path: Path) -> None:
         ReferenceService(SECRET, url=url, folder=tmp_path)
 
 
-# --- wrong answers and arguments -----------------------------------------------------------------
+# --- wrong responses and arguments ---------------------------------------------------------------
 
 
-def test_an_answer_that_is_no_json_is_an_error(
+def test_a_response_that_is_not_json_is_an_error(
     server: ReferenceStandIn, service: ReferenceService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The vendor's client takes it for an empty page, and so would lose all actions silently."""
-    monkeypatch.setattr(server, "answer", lambda target, authorization: (200, "<html>"))
+    monkeypatch.setattr(server, "respond", lambda target, authorization: (200, "<html>"))
     with pytest.raises(ReferenceServiceError, match="no JSON object"):
         service.actions("AAPL")
     with pytest.raises(ReferenceServiceError, match="no JSON object"):
@@ -270,7 +270,7 @@ def test_an_answer_that_is_no_json_is_an_error(
 def test_wrong_arguments_are_refused(service: ReferenceService, tmp_path: Path) -> None:
     """Names that are not tickers, and ages that are not numbers."""
     for symbols in ("", "A,B", "*", "A B", "../x"):
-        with pytest.raises(ValueError, match="no ticker"):
+        with pytest.raises(ValueError, match="not a ticker"):
             service.actions(symbols)
     with pytest.raises(ValueError, match="empty"):
         service.actions([])

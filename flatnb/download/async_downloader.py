@@ -21,11 +21,11 @@ from .core.transfer import ObjectVersion, download, download_ranges
 from .drivers.aiobotocore_session import SessionWithoutRetries
 from .drivers.async_driver import AsyncRun, Connection
 from .drivers.botocore_client import (
-    SESSION_VARIABLES,
     AsyncS3Client,
     client_arguments,
     config_arguments,
     disable_redirects,
+    make_session,
 )
 from .events import Listener
 from .object_names import check_bucket_name, check_flag, check_text, list_of, validate_name
@@ -319,7 +319,7 @@ class AsyncS3Downloader(Downloader):
     async def _client_lifetime(self) -> AsyncGenerator[AsyncS3Client, None]:
         # A generator, as asyncio.run closes the loop's asynchronous generators at its end (PEP 525,
         # shutdown_asyncgens): so the client is closed also if `close` was not called.
-        session = aioboto3.Session(botocore_session=AioSession(dict(SESSION_VARIABLES)))
+        session = aioboto3.Session(botocore_session=make_session(AioSession))
         config = AioConfig(
             http_session_cls=SessionWithoutRetries,
             **config_arguments(self.timeout, self.max_pool_connections),

@@ -16,11 +16,11 @@ from .base_downloader import Downloader, LocalPath, keys_of
 from .core.commands import Operation
 from .core.listing import exists, list_summaries
 from .drivers.botocore_client import (
-    SESSION_VARIABLES,
     S3Client,
     client_arguments,
     config_arguments,
     disable_redirects,
+    make_session,
 )
 from .drivers.socket_shutdown import ConnectionRegistry
 from .drivers.sync_driver import SyncRun
@@ -199,7 +199,7 @@ class SyncS3Downloader(Downloader):
         with self._lock:
             # After a fork, parent and child share the sockets and would mix up their responses.
             if self._client is None or self._client_pid != os.getpid():
-                session = botocore.session.Session(dict(SESSION_VARIABLES))
+                session = make_session(botocore.session.Session)
                 config = Config(**config_arguments(self.timeout, self.max_pool_connections))
                 client: S3Client = boto3.session.Session(botocore_session=session).client(
                     config=config, **client_arguments(self._credentials, self.endpoint_url)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -22,7 +22,7 @@ from tests.servers.throttle import ThrottleProxy
 from .jupyter import JupyterServer
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, BrowserContext
 
     from .lab import Lab
 
@@ -73,12 +73,20 @@ def notebook7(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServe
         yield server
 
 
+@pytest.fixture(scope="module")
+def lab_context(browser: Browser) -> Iterator[BrowserContext]:
+    """For all pages of JupyterLab, whose scripts the browser then loads and compiles once."""
+    context = browser.new_context()
+    yield context
+    context.close()
+
+
 @pytest.fixture
 def open_notebook(
-    jupyter: JupyterServer, browser: Browser, tmp_path: Path
+    jupyter: JupyterServer, lab_context: BrowserContext, tmp_path: Path
 ) -> Iterator[OpenNotebook]:
     """Opens notebooks in JupyterLab; see `opened_in`."""
-    with opened_in(jupyter, browser, tmp_path.name) as open_:
+    with opened_in(jupyter, lab_context, tmp_path.name) as open_:
         yield open_
 
 
@@ -87,12 +95,15 @@ def open_in_notebook7(
     notebook7: JupyterServer, browser: Browser, tmp_path: Path
 ) -> Iterator[OpenNotebook]:
     """Opens notebooks in Notebook 7; see `opened_in`."""
-    with opened_in(notebook7, browser, tmp_path.name) as open_:
+    with (
+        closing(browser.new_context()) as context,
+        opened_in(notebook7, context, tmp_path.name) as open_,
+    ):
         yield open_
 
 
 @contextmanager
-def opened_in(server: JupyterServer, browser: Browser, name: str) -> Iterator[OpenNotebook]:
+def opened_in(server: JupyterServer, context: BrowserContext, name: str) -> Iterator[OpenNotebook]:
     """Opens a notebook file, or one made of the sources of its code cells.
 
     At the end no script of a page may have thrown, and no page may have asked for anything from
@@ -101,7 +112,6 @@ def opened_in(server: JupyterServer, browser: Browser, name: str) -> Iterator[Op
     from .lab import Lab
 
     opened: list[Lab] = []
-    context = browser.new_context(viewport={"width": 1100, "height": 900})
 
     def open_(*sources: str | Path, width: int = 1100, height: int = 900) -> Lab:
         folder = server.files / f"{name}-{len(opened)}"
@@ -126,7 +136,8 @@ def opened_in(server: JupyterServer, browser: Browser, name: str) -> Iterator[Op
         for lab in opened:
             lab.close()
     finally:
-        context.close()
+        for lab in opened:
+            lab.page.close()
     assert [lab.errors for lab in opened if lab.errors] == []
     assert [lab.outside for lab in opened if lab.outside] == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -102,7 +103,10 @@ def test_a_busy_kernel_without_subshells(
     """Cancel says that it is not heard; the picker keeps the choice until it is."""
     busy = "import time\nfor _ in range(60): time.sleep(0.1)"
     last = "print(picker.form.start, picker.form.end, picker.form.data_type)"
-    with opened_in(no_subshells, browser, tmp_path.name) as open_notebook:
+    with (
+        closing(browser.new_context()) as context,
+        opened_in(no_subshells, context, tmp_path.name) as open_notebook,
+    ):
         lab = open_notebook(
             begin, "picker = session.picker(); picker", f"job = {START}; job", busy, last
         )

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import ipaddress
 import os
 import re
 import ssl
 import warnings
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
 import urllib3.exceptions
 from botocore import exceptions as botocore
+from botocore.loaders import Loader, create_loader
 from botocore.parsers import ResponseParserError
 
 from ...errors import ConnectionFailedError, ServiceError, TransferTimeoutError, error_for
@@ -31,6 +33,32 @@ SESSION_VARIABLES: Mapping[str, tuple[None, None, None, None]] = {
     "config_file": (None, None, None, None),
     "credentials_file": (None, None, None, None),
 }
+
+
+class _Session(Protocol):
+    def __init__(self, session_vars: dict[str, tuple[None, None, None, None]]) -> None: ...
+
+    def register_component(self, name: str, component: object) -> None: ...
+
+
+AnySession = TypeVar("AnySession", bound=_Session)
+
+
+@functools.cache
+def _loader() -> Loader:
+    return create_loader()
+
+
+def make_session(kind: type[AnySession]) -> AnySession:
+    """A session of botocore or aiobotocore that ignores this machine's AWS configuration.
+
+    All sessions of the process share botocore's description of S3. Read for each of them, it took
+    50 of the 60 ms of making a client, and left 30,000 objects to the garbage collector (measured
+    with botocore 1.40).
+    """
+    session = kind(dict(SESSION_VARIABLES))
+    session.register_component("data_loader", _loader())
+    return session
 
 
 class _Events(Protocol):
