@@ -75,7 +75,7 @@ def notebook7(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServe
 
 @pytest.fixture(scope="module")
 def lab_context(browser: Browser) -> Iterator[BrowserContext]:
-    """For all pages of JupyterLab, whose scripts the browser then loads and compiles once."""
+    """Has one page of JupyterLab, in which the notebooks of a module are opened one by one."""
     context = browser.new_context()
     yield context
     context.close()
@@ -124,7 +124,8 @@ def opened_in(server: JupyterServer, context: BrowserContext, name: str) -> Iter
             cells = [nbformat.v4.new_code_cell(source) for source in sources]
             metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
             nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
-        page = context.new_page()
+        # Loading JupyterLab takes longer than most tests: its page is used again.
+        page = context.pages[0] if context.pages and not opened else context.new_page()
         page.set_viewport_size({"width": width, "height": height})
         lab = Lab(page, server, path)
         opened.append(lab)
@@ -132,11 +133,13 @@ def opened_in(server: JupyterServer, context: BrowserContext, name: str) -> Iter
         return lab
 
     yield open_
-    try:
-        for lab in opened:
+    for lab in opened:
+        try:
             lab.close()
-    finally:
-        for lab in opened:
+        except BaseException:
+            lab.page.close()
+            raise
+        if lab is not opened[0] or lab.page.locator(".jp-Dialog").count():
             lab.page.close()
     assert [lab.errors for lab in opened if lab.errors] == []
     assert [lab.outside for lab in opened if lab.outside] == []

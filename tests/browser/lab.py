@@ -56,10 +56,13 @@ class Lab:
             self.outside.append(request.url)
 
     def open(self) -> None:
-        """Open the notebook and wait for its kernel."""
+        """Open the notebook and wait for its kernel; in the page's JupyterLab if it has one."""
         name = self.path.relative_to(self._server.files).as_posix()
-        where = "lab/tree" if self._server.module == "jupyterlab" else "notebooks"
-        self.page.goto(f"{self._server.url}/{where}/{name}?reset&token={self._server.token}")
+        if self.page.url.startswith(f"{self._server.url}/lab"):
+            self.command("docmanager:open", path=name)
+        else:
+            where = "lab/tree" if self._server.module == "jupyterlab" else "notebooks"
+            self.page.goto(f"{self._server.url}/{where}/{name}?reset&token={self._server.token}")
         self.page.wait_for_function(
             """() => {
                 const app = window.jupyterapp;
@@ -201,6 +204,18 @@ class Lab:
         )
 
     def close(self) -> None:
-        """Shut the notebook's kernel down."""
-        shutdown = f"async () => {{ {_CURRENT} await panel?.sessionContext?.shutdown() }}"
-        self.page.evaluate(shutdown)
+        """Shut the notebook's kernel down, and leave the page to another notebook."""
+        self.page.evaluate(
+            f"""async () => {{ {_CURRENT}
+                await panel?.sessionContext?.shutdown();
+                panel?.dispose();
+            }}"""
+        )
+        self.page.remove_listener("pageerror", self._note)
+        self.page.remove_listener("request", self._watch)
+
+    def reopen(self) -> None:
+        """Close the notebook, and open its file in a new JupyterLab."""
+        self.page.evaluate(f"async () => {{ {_CURRENT} await panel.sessionContext.shutdown() }}")
+        self.page.goto("about:blank")
+        self.open()

@@ -78,8 +78,7 @@ def test_a_saved_picker_shows_its_line(open_notebook: OpenNotebook, begin: str) 
     # As by a viewer that keeps no widgets.
     content["metadata"].pop("widgets", None)
     lab.path.write_text(json.dumps(content), encoding="utf-8")
-    lab.close()
-    lab.open()
+    lab.reopen()
     expect(saved).to_be_visible()
     assert saved.inner_text() == shown
     lab.picture("picker-saved", lab.cell(1))

@@ -286,7 +286,7 @@ def test_readable_at_each_width(
     """Nothing is cut off; text has a contrast of 4.5 (WCAG 1.4.3), controls have 3 (1.4.11)."""
     chosen = (
         'picker = session.picker(); picker.choose(data_type="options_daily", start="2024-01-09",'
-        ' end="2024-01-12", strike_from="x"); picker'
+        ' end="2024-01-16", strike_from="x"); picker'
     )
     lab = open_notebook(begin, chosen, width=width)
     lab.theme(theme)
@@ -294,6 +294,8 @@ def test_readable_at_each_width(
     lab.run(1)
     picker = lab.cell(1).locator(".flatnb-picker")
     expect(picker.locator(".flatnb-error:visible")).to_have_count(1)
+    # A weekend that is pointed at; another one and a holiday are in the range.
+    picker.locator('button[data-date="2024-01-20"]').hover()
     lab.page.wait_for_timeout(1500)
     name = f"picker-{theme[-5:].strip().lower()}-{width}"
     lab.picture(name, picker)

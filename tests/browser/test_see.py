@@ -147,8 +147,7 @@ def test_the_chart(open_notebook: OpenNotebook, theme: str) -> None:
     notary = NotebookNotary(data_dir=str(lab.path.parents[2] / "data"))
     notary.sign(nbformat.read(lab.path, as_version=4))
     notary.store.close()
-    lab.close()
-    lab.open()
+    lab.reopen()
     expect(picture).to_be_visible()
 
 
