@@ -59,6 +59,7 @@ class Lab:
         """Open the notebook and wait for its kernel; in the page's JupyterLab if it has one."""
         name = self.path.relative_to(self._server.files).as_posix()
         if self.page.url.startswith(f"{self._server.url}/lab"):
+            self.page.mouse.move(0, 0)
             self.command("docmanager:open", path=name)
         else:
             where = "lab/tree" if self._server.module == "jupyterlab" else "notebooks"
