@@ -27,9 +27,9 @@ CATALOG = S3Catalog(options_root="us_options_opra")
 
 
 @pytest.fixture(scope="module")
-def demo() -> Iterator[FlatSession]:
-    """A session on the demo market, without keys."""
-    with FlatSession.demo() as session:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlatSession]:
+    """A session on the demo market, without keys and with a cache."""
+    with FlatSession.demo(cache=tmp_path_factory.mktemp("cache")) as session:
         yield session
 
 

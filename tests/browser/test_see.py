@@ -9,19 +9,26 @@ import pytest
 from nbformat.sign import NotebookNotary
 from playwright.sync_api import Locator, expect
 
+from flatnb.demo import DemoServer
+
 from .conftest import OpenNotebook
 from .contrast import least_contrast
 from .test_panel import overflows
 
-BEGIN = """
-from flatnb import FlatSession
-import polars as pl
-session = FlatSession.demo()
-df = session.load("stocks_minute", "2024-01-02", "2024-01-05", progress=False)
-"""
 THEMES = pytest.mark.parametrize(
     "theme", ["JupyterLab Light", "JupyterLab Dark"], ids=["light", "dark"]
 )
+
+
+@pytest.fixture
+def begin(demo_server: DemoServer) -> str:
+    """A first cell: four days of minutes, from the tests' own server."""
+    return f"""
+from flatnb import FlatSession
+import polars as pl
+session = FlatSession("a", "b", endpoint_url={demo_server.endpoint_url!r}, cache=False)
+df = session.load("stocks_minute", "2024-01-02", "2024-01-05", progress=False)
+"""
 
 
 def code_of(view: Locator) -> str:
@@ -29,12 +36,12 @@ def code_of(view: Locator) -> str:
     return view.locator(".flatnb-code-line code").inner_text()
 
 
-def test_every_interaction_is_code(open_notebook: OpenNotebook) -> None:
+def test_every_interaction_is_code(open_notebook: OpenNotebook, begin: str) -> None:
     """A ticker by search and click, a range by brushing; the code gives the same rows."""
     again = "same = eval(explorer.code)\nprint(same.equals(explorer.result), same.height)"
     saved = "import glob; print(pl.read_parquet(glob.glob('flatnb-*.parquet')[0]).height)"
     lab = open_notebook(
-        BEGIN, "explorer = session.explore(df); explorer", again, saved, height=1200
+        begin, "explorer = session.explore(df); explorer", again, saved, height=1200
     )
     lab.run(0)
     lab.run(1)
@@ -73,9 +80,9 @@ def test_every_interaction_is_code(open_notebook: OpenNotebook) -> None:
     expect(view.locator(".flatnb-code-line code")).to_have_text("df")
 
 
-def test_only_what_is_seen_goes_to_the_page(open_notebook: OpenNotebook) -> None:
+def test_only_what_is_seen_goes_to_the_page(open_notebook: OpenNotebook, begin: str) -> None:
     """The lists hold few rows, and others come when one scrolls there."""
-    lab = open_notebook(BEGIN, "explorer = session.explore(df); explorer", height=1200)
+    lab = open_notebook(begin, "explorer = session.explore(df); explorer", height=1200)
     lab.run(0)
     lab.run(1)
     grid = lab.cell(1).get_by_role("table", name="Rows")
@@ -90,9 +97,11 @@ def test_only_what_is_seen_goes_to_the_page(open_notebook: OpenNotebook) -> None
 
 @THEMES
 @pytest.mark.parametrize("width", [520, 700, 1300])
-def test_the_explorer_is_readable(open_notebook: OpenNotebook, theme: str, width: int) -> None:
+def test_the_explorer_is_readable(
+    open_notebook: OpenNotebook, begin: str, theme: str, width: int
+) -> None:
     """Contrasts of 4.5 and 3; nothing sticks out."""
-    lab = open_notebook(BEGIN, "session.explore(df)", width=width, height=1300)
+    lab = open_notebook(begin, "session.explore(df)", width=width, height=1300)
     lab.theme(theme)
     lab.run(0)
     lab.run(1)
@@ -110,9 +119,9 @@ def test_the_explorer_is_readable(open_notebook: OpenNotebook, theme: str, width
 
 
 @THEMES
-def test_the_chart(open_notebook: OpenNotebook, theme: str) -> None:
+def test_the_chart(open_notebook: OpenNotebook, begin: str, theme: str) -> None:
     """Intervals, crosshair, zoom; a picture of it where the widget cannot be."""
-    lab = open_notebook(BEGIN, 'session.chart(df, "AAPL")', height=1000)
+    lab = open_notebook(begin, 'session.chart(df, "AAPL")', height=1000)
     lab.theme(theme)
     lab.run(0)
     lab.run(1)
@@ -151,9 +160,9 @@ def test_the_chart(open_notebook: OpenNotebook, theme: str) -> None:
     expect(picture).to_be_visible()
 
 
-def test_several_tickers_in_percent(open_notebook: OpenNotebook) -> None:
+def test_several_tickers_in_percent(open_notebook: OpenNotebook, begin: str) -> None:
     """One line each."""
-    lab = open_notebook(BEGIN, 'session.chart(df, ["AAPL", "MSFT", "SPY"])', height=900)
+    lab = open_notebook(begin, 'session.chart(df, ["AAPL", "MSFT", "SPY"])', height=900)
     lab.run(0)
     lab.run(1)
     view = lab.cell(1).locator(".flatnb-chart")
