@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from flatnb import FlatSession, S3Catalog
 from flatnb.demo import DemoMarket, DemoServer
@@ -21,6 +22,10 @@ from tests.servers.fault_s3 import FaultServer
 from tests.servers.payloads import gz
 from tests.servers.rclone_s3 import RcloneServer, find_rclone
 from tests.twins import CREDENTIALS, TWINS, MakeTwin, Twin
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("flatnb", deadline=None)
+settings.load_profile("flatnb")
 
 SLOW = (
     "tests/browser/",

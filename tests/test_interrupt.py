@@ -33,13 +33,15 @@ def work():
 threads = [threading.Thread(target=work) for _ in range(2)]
 for thread in threads:
     thread.start()
-while any(thread.is_alive() for thread in threads):
+while len(interrupts) < 15 and any(thread.is_alive() for thread in threads):
     try:
         time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.1)
     except KeyboardInterrupt:
         interrupts.append(True)
+for thread in threads:
+    thread.join()
 print(*ended)
 """
 

@@ -36,11 +36,11 @@ class VirtualList {
 
   request() { this.ask(this.first, this.count); }
 
-  // Begin anew, with another number of rows.
-  reset(total) {
+  // Begin at the top again, with another number of rows; the first of them come unasked or are asked for.
+  reset(total, { isAsked = true } = {}) {
     Object.assign(this, { total, items: [], start: 0 });
     this.node.scrollTop = 0;
-    this.request();
+    if (isAsked) this.request();
   }
 
   show(start, items, total = this.total) {
@@ -215,8 +215,9 @@ export default {
       code.textContent = seen.code;
       clear.hidden = !seen.ticker && !Object.keys(seen.ranges).length;
       if (seen.version !== version) {
+        // The rows of a new filter follow it.
+        grid.reset(seen.rows, { isAsked: version === 0 });
         version = seen.version;
-        grid.reset(seen.rows);
       }
       tickers.draw();
       drawSummaries();

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 MOST_ROWS, MOST_TICKERS = 200, 60
 """A message of the page may ask for so many."""
 
+FIRST_ROWS = 30
+"""Rows that are sent with a new filter, unasked: as many as are in view, and some."""
 
 _SUMMARISE_AFTER_S = 0.3
 
@@ -119,19 +121,18 @@ class Explorer:
     def _handle(self, content: Mapping[str, object]) -> None:
         match content.get("action"):
             case "rows":
-                start, count = self._part(content, MOST_ROWS)
-                rows = self.view.rows(start, count)
-                self._answer({"rows": rows, "start": start, "version": self._version})
+                self._send_rows(*self._part(content, MOST_ROWS))
             case "tickers":
                 start, count = self._part(content, MOST_TICKERS)
                 search = str(content.get("search", ""))
                 found = self.view.ticker_rows(search, start, count)
                 total = self.view.tickers(search).height
                 answer = {"tickers": found, "start": start, "search": search, "total": total}
-                self._answer(answer)
+                self.widget.send(answer)
             case "choose":
                 self.view.choose(str(content["ticker"]))
                 self._refresh()
+                self._send_rows(0, FIRST_ROWS)
                 self._draw(None)
             case "interval":
                 self._draw(str(content["interval"]))
@@ -140,6 +141,7 @@ class Explorer:
                 ends = (None, None) if low is None else (float(str(low)), float(str(high)))
                 self.view.restrict(str(content["column"]), *ends)
                 self._refresh()
+                self._send_rows(0, FIRST_ROWS)
             case "save":
                 self.widget.message = f"saved {self.save()}"
 
@@ -148,8 +150,9 @@ class Explorer:
         start, count = int(str(content["start"])), int(str(content["count"]))
         return max(start, 0), min(max(count, 0), most)
 
-    def _answer(self, content: dict[str, object]) -> None:
-        self.widget.send(content)
+    def _send_rows(self, start: int, count: int) -> None:
+        rows = self.view.rows(start, count)
+        self.widget.send({"rows": rows, "start": start, "version": self._version})
 
     def save(self, path: str | Path | None = None) -> Path:
         """Write the rows that are seen as Parquet.
