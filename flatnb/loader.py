@@ -166,6 +166,7 @@ def _finished(request: Request, result: LoadResult, securities: Securities | Non
         if securities.tenures and selection is not None:
             # The rows of a security may have other tickers than the symbol that was asked for.
             unknown = tuple(selection.not_in(set(frame["symbol"])))
-    frame = frame.select(request.wanted_columns(frame.columns))
+    # Not `select`, which copies a frame whose columns have different chunks, as the dates have.
+    frame = frame[request.wanted_columns(frame.columns)]
     report = replace(result.report, adjusted=request.adjusted)
     return replace(result, frame=frame, report=report, unknown_symbols=unknown)

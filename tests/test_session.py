@@ -99,6 +99,14 @@ def test_pandas_has_the_same(served: FlatSession, market: DemoMarket) -> None:
     assert_frame_equal(pl.from_pandas(pdf).with_columns(pl.col("date").cast(pl.Date)), table)
 
 
+def test_days_are_not_copied_into_one_block(served: FlatSession) -> None:
+    """A copy of a month of minutes would be another 3 GB, and a third of the time."""
+    frame = served.load("stocks_daily", "2024-01-02", "2024-01-03")
+    assert set(frame.n_chunks("all")) == {2}
+    some = served.load("stocks_daily", "2024-01-02", "2024-01-03", columns=["ticker", "close"])
+    assert set(some.n_chunks("all")) == {2}
+
+
 def test_narrowing(served: FlatSession, market: DemoMarket) -> None:
     """Symbols and columns select; the date stays; the zone changes no instant."""
     day = date(2024, 1, 2)
