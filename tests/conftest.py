@@ -153,6 +153,12 @@ def cache_of_the_test(tmp_path_factory: pytest.TempPathFactory, monkeypatch: Any
     return folder
 
 
+@pytest.fixture(params=[True, False], ids=["cache", "no cache"])
+def cache_or_none(request: pytest.FixtureRequest, tmp_path: Path) -> Path | bool:
+    """As the parameter ``cache`` of a session: a folder, and False."""
+    return tmp_path / "cache" if request.param else False
+
+
 @pytest.fixture
 def clean_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the test registers is forgotten."""

@@ -51,14 +51,11 @@ def server() -> Iterator[FaultServer]:
         yield server
 
 
-@pytest.fixture(params=[True, False], ids=["cache", "no cache"])
-def session(
-    server: FaultServer, request: pytest.FixtureRequest, tmp_path: Path
-) -> Iterator[FlatSession]:
-    """A session on it."""
-    cache = tmp_path / "cache" if request.param else False
+@pytest.fixture
+def session(server: FaultServer, cache_or_none: Path | bool) -> Iterator[FlatSession]:
+    """With and without a cache, from which the tickers of a day can be read."""
     with FlatSession(
-        *CREDENTIALS.values(), endpoint_url=server.endpoint_url, cache=cache, max_retries=0
+        *CREDENTIALS.values(), endpoint_url=server.endpoint_url, cache=cache_or_none, max_retries=0
     ) as session:
         yield session
 

@@ -21,7 +21,7 @@ from .events import Event, Listener
 from .gzip_stream import MAGIC, decompress_stream
 from .object_names import check_flag, validate_name
 from .statistics import Statistics, StatisticsDict
-from .targets import FileTarget, MemoryTarget, PartFile, Target, local_path
+from .targets import FileTarget, MemoryTarget, Target, local_path, write_whole
 
 T = TypeVar("T")
 
@@ -174,15 +174,7 @@ def _into_file(
         _exhaust(blocks)
         target.commit()
         return
-    decompressed = PartFile(target.path)
-    try:
-        offset = 0
-        for block in blocks:
-            decompressed.write(offset, block)
-            offset += len(block)
-        decompressed.commit()
-    finally:
-        decompressed.abort()
+    write_whole(target.path, blocks)
     target.abort()  # removes the compressed bytes; after an error the core does
 
 

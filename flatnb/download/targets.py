@@ -13,7 +13,7 @@ import secrets
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -334,6 +334,25 @@ class PartFile(_SharedFile):
             if not self._file.closed:
                 self._file.close()
                 self._temporary.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, chunks: Iterable[bytes | bytearray | memoryview]) -> None:
+    """Write a file, which replaces an older one once it is complete.
+
+    Raises
+    ------
+    OSError
+        As `PartFile`, or if there is no space; an older file then remains.
+    """
+    part = PartFile(path)
+    try:
+        offset = 0
+        for chunk in chunks:
+            part.write(offset, chunk)
+            offset += len(chunk)
+        part.commit()
+    finally:
+        part.abort()
 
 
 def sync_folder(folder: Path) -> None:

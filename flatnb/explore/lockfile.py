@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from .. import __version__
 from ..download.core.listing import ObjectSummary
-from ..download.targets import PartFile, local_path
+from ..download.targets import local_path, write_whole
 from ..formatting import format_bytes
 from ..html import good, table
 from ..load.cache_files import SCHEMA_VERSION
@@ -68,12 +68,7 @@ class Lock:
                 for file in sorted(self.files, key=lambda file: file.key)
             },
         }
-        part = PartFile(local_path(path, "path"))
-        try:
-            part.write(0, (json.dumps(content, indent=1) + "\n").encode())
-            part.commit()
-        finally:
-            part.abort()
+        write_whole(local_path(path, "path"), [(json.dumps(content, indent=1) + "\n").encode()])
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Lock:

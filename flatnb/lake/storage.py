@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from ..download.targets import PartFile, local_path, sync_folder
+from ..download.targets import local_path, sync_folder, write_whole
 
 # Readers of Parquet leave out what begins with an underscore.
 _SCRATCH = "_scratch"
@@ -132,12 +132,7 @@ class Folder:
             os.fsync(file.fileno())
 
     def replace(self, name: str, text: str) -> None:
-        part = PartFile(self._root / name)
-        try:
-            part.write(0, text.encode())
-            part.commit()
-        finally:
-            part.abort()
+        write_whole(self._root / name, [text.encode()])
 
     def parquet_files(self, name: str) -> list[str]:
         folder = self._root / name

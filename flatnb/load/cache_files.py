@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from isal import isal_zlib
 
 from ..download.core.transfer import ObjectVersion
-from ..download.targets import PartFile
+from ..download.targets import write_whole
 
 if TYPE_CHECKING:
     import polars as pl
@@ -177,12 +177,4 @@ def _parse(file: io.BufferedReader) -> tuple[int, Metadata]:
 
 def _write(path: Path, chunks: Iterable[bytes | bytearray | memoryview]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = PartFile(path)
-    try:
-        offset = 0
-        for chunk in chunks:
-            part.write(offset, chunk)
-            offset += len(chunk)
-        part.commit()
-    finally:
-        part.abort()
+    write_whole(path, chunks)

@@ -269,8 +269,17 @@ class DayCache:
         OSError
             If it cannot be written.
         """
+        self._store_content("file", key, version, chunks)
+
+    def _store_content(
+        self,
+        form: Literal["file", "index"],
+        key: str,
+        version: ObjectVersion,
+        chunks: Iterable[bytes | bytearray | memoryview],
+    ) -> None:
         self._forget_other_versions(key, version)
-        path = self._path(key, "file")
+        path = self._path(key, form)
         write_content(path, chunks, metadata_of(key, version, FILE_COLUMNS))
         self._evict(path)
 
@@ -286,10 +295,7 @@ class DayCache:
         OSError
             If it cannot be written.
         """
-        self._forget_other_versions(key, version)
-        path = self._path(key, "index")
-        write_content(path, [index.to_bytes()], metadata_of(key, version, FILE_COLUMNS))
-        self._evict(path)
+        self._store_content("index", key, version, [index.to_bytes()])
 
     def index(self, key: str) -> SeekIndex | None:
         """The seek index of a file; None if it is missing or damaged."""
