@@ -349,7 +349,7 @@ def cluster(workers: int, **arguments: Any) -> Any:
         n_workers=workers,
         threads_per_worker=1,
         processes=True,
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",  # None is port 8787 of all interfaces
         host="127.0.0.1",
         silence_logs=50,
         **arguments,

@@ -61,7 +61,7 @@ def _make_files(folder: Path, stocks: int) -> int:
 
 
 def _build(endpoint: str, lake: Path, workers: int, connections: int) -> float:
-    arguments = {"threads_per_worker": 1, "dashboard_address": None, "host": "127.0.0.1"}
+    arguments = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "host": "127.0.0.1"}
     with (
         LocalCluster(n_workers=workers, **arguments) as cluster,
         cluster.get_client() as client,
