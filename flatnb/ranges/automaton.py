@@ -77,7 +77,7 @@ class Automaton:
         moved = states & table
         np.minimum(moved[-1], _ONE, out=moved[-1])  # a row ends, and the next one begins
         moved[:-1] <<= self._shifts
-        found: Sets = np.bitwise_or.reduce(moved, axis=0)
+        found: Sets = np.bitwise_or.reduce(moved, axis=0)  # type: ignore[call-overload, unused-ignore]  # stubs of numpy 2.5
         return found
 
     def _backward(self, states: Sets, table: Tables) -> Sets:
@@ -85,7 +85,7 @@ class Automaton:
         moved[-1] = ~(states & _ONE) + _ONE  # all ones if a row may begin, else zero
         np.right_shift(states, self._shifts, out=moved[:-1])
         moved &= table
-        found: Sets = np.bitwise_or.reduce(moved, axis=0)
+        found: Sets = np.bitwise_or.reduce(moved, axis=0)  # type: ignore[call-overload, unused-ignore]  # stubs of numpy 2.5
         return found
 
     def _possible(self, before: Sets, after: Sets) -> Sets:

@@ -85,7 +85,7 @@ class Grammar:
         places = [seconds // 10**power % 10 for power in reversed(range(_SECOND_DIGITS))]
         self.minute_digits = np.stack(places, axis=1)
         bits = np.uint64(1) << self.minute_digits.astype(np.uint64)
-        self.minute_digit_sets: Sets = np.bitwise_or.reduce(bits, axis=0)
+        self.minute_digit_sets: Sets = np.bitwise_or.reduce(bits, axis=0)  # type: ignore[call-overload, unused-ignore]  # stubs of numpy 2.5
         self._decimals = dict(decimals)
         if day < _FRACTIONS_SINCE:
             self._decimals.setdefault("volume", 0)

@@ -105,7 +105,7 @@ def _ticker_cells(
 ) -> tuple[NDArray[np.int64], list[Symbols]]:
     """The first rows of runs with the same symbols as ticker, and these symbols."""
     lengths = ends - begins
-    if lengths.max() > longest:
+    if np.max(lengths) > longest:
         raise ContradictionError("a ticker is longer than all of the day's list")
     place = np.arange(longest)
     at = np.minimum(begins[:, None] + place, len(region.symbols) - 1)
@@ -178,8 +178,8 @@ def high_and_low_bound(region: Region, grammar: Grammar, history: HistoryBytes) 
     Source: what the four words mean.
     """
     cells = {name: _PriceCells.of(region, grammar, history, name) for name in PRICES}
-    chosen = np.logical_and.reduce([cell.readable for cell in cells.values()])
-    chosen &= np.logical_or.reduce([cell.open.any(axis=1) for cell in cells.values()])
+    chosen = np.all([cell.readable for cell in cells.values()], axis=0)
+    chosen &= np.any([cell.open.any(axis=1) for cell in cells.values()], axis=0)
     if not chosen.any():
         return False
     part = {name: cell.rows(chosen) for name, cell in cells.items()}
@@ -220,7 +220,7 @@ class _PriceCells:
     @classmethod
     def of(cls, region: Region, grammar: Grammar, history: HistoryBytes, name: str) -> _PriceCells:
         begins, ends = region.column(grammar, name)
-        width = min(int((ends - begins).max(initial=1)), _PRICE_WIDTH)
+        width = min(int(np.max(ends - begins, initial=1)), _PRICE_WIDTH)
         at = begins[:, None] + np.arange(width)
         inside = at < ends[:, None]
         symbols = region.symbols[np.minimum(at, len(region.symbols) - 1)]

@@ -28,7 +28,7 @@ class TickerList:
         encoded = "\n".join(self.tickers).encode("utf-8").split(b"\n") if self.tickers else []
         self._numbers = dict(zip(encoded, range(len(encoded)), strict=True))
         self.lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
-        self.longest = int(self.lengths.max(initial=1))
+        self.longest = int(np.max(self.lengths, initial=1))
         codes = np.array(encoded, f"S{self.longest}").view(np.uint8).reshape(-1, self.longest)
         one = np.uint64(1)
         self._letters: Sets = one << self.alphabet.numbers[codes].astype(np.uint64)
@@ -54,5 +54,6 @@ class TickerList:
 
     def letters(self, numbers: NDArray[np.int64], length: int) -> Sets:
         """Which letters these tickers have at each place."""
-        found: Sets = np.bitwise_or.reduce(self._letters[numbers, :length], axis=0)
+        letters = self._letters[numbers, :length]
+        found: Sets = np.bitwise_or.reduce(letters, axis=0)  # type: ignore[call-overload, unused-ignore]  # stubs of numpy 2.5
         return found
