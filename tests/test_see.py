@@ -47,6 +47,13 @@ def test_the_list_of_tickers(minutes: pl.DataFrame) -> None:
     assert FrameView.of(less).ticker_rows("", 1, 10)[0]["ticker"] == "MSFT"
 
 
+def test_daily_bars_have_days_without_a_clock(session: FlatSession) -> None:
+    """They begin at midnight, all of them."""
+    frame = session.load("stocks_daily", "2024-07-02", "2024-07-03", symbols="AAPL")
+    (row,) = FrameView.of(frame).ticker_rows("", 0, 10)
+    assert (row["first"], row["last"]) == ("2024-07-02", "2024-07-03")
+
+
 def test_summaries_count_each_row(minutes: pl.DataFrame) -> None:
     """The bins hold all rows that are not null."""
     with_nulls = minutes.with_columns(pl.when(pl.col("close") > 0).then("open").alias("open"))

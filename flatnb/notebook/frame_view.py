@@ -22,6 +22,7 @@ SPARK_POINTS = 32
 _LOG_FROM = 1000.0
 _NS = 10**9
 _TIMES = ("window_start", "sip_timestamp", "participant_timestamp", "timestamp")
+_MIDNIGHT = " 00:00"
 _PRICES = ("close", "price", "value", "ask_price", "settlement_price")
 
 
@@ -151,6 +152,11 @@ class FrameView:
                     "spark": _spark(own[self.price]) if self.price else [],
                 }
             )
+        ends = [text for each in rows for text in (each["first"], each["last"])]
+        if all(text.endswith(_MIDNIGHT) for text in ends):  # daily bars
+            for each in rows:
+                each["first"] = each["first"].removesuffix(_MIDNIGHT)
+                each["last"] = each["last"].removesuffix(_MIDNIGHT)
         return rows
 
     def summary(self, name: str) -> ColumnSummary:
