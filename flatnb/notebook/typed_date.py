@@ -40,7 +40,7 @@ def parse_typed_date(text: str, today: date, end: End = "first") -> date:
     Raises
     ------
     ValueError
-        If it is no date, or could be two.
+        If it is not a date, or could be two.
 
     Examples
     --------

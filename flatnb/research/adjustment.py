@@ -190,7 +190,7 @@ def _dividend_steps(
         example = too_much.row(0, named=True)
         raise ValueError(
             f"actions: {names_of([example])} is not below the previous close "
-            f"{example['previous_close']:g}, so it makes no factor; correct or leave it out"
+            f"{example['previous_close']:g}, so it makes no factor; correct or omit it"
         )
     price_factor = (1 - pl.col("amount") / pl.col("previous_close")).alias("price_factor")
     one = pl.lit(1.0).alias("size_factor")

@@ -55,6 +55,8 @@ def test_every_interaction_is_code(open_notebook: OpenNotebook, begin: str) -> N
         'df.filter(pl.col("ticker") == "MSFT")'
     )
     expect(view.locator("canvas").first).to_be_visible()
+    tickers = view.locator("[role=table] .flatnb-grid-row span:nth-child(2)")
+    expect(tickers.first).to_have_text("MSFT")
     bins = view.get_by_role("img", name="close: drag to filter")
     expect(bins).to_be_visible()
     bins.scroll_into_view_if_needed()
@@ -78,6 +80,7 @@ def test_every_interaction_is_code(open_notebook: OpenNotebook, begin: str) -> N
     assert lab.text(3).split() == [found[1]]
     view.get_by_role("button", name="Clear filters").click()
     expect(view.locator(".flatnb-code-line code")).to_have_text("df")
+    expect(tickers.first).to_have_text("A")
 
 
 def test_only_what_is_seen_goes_to_the_page(open_notebook: OpenNotebook, begin: str) -> None:
