@@ -15,16 +15,20 @@ import sys
 import threading
 import time
 import warnings
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import botocore
+import dateutil.parser
 import pytest
 from botocore.loaders import JSONFileLoader
 
+import flatnb
 from flatnb import AsyncS3Downloader, SyncS3Downloader, errors
 from flatnb.demo import DemoMarket, DemoServer
 from flatnb.download.core.transfer import PART_BYTES
+from flatnb.download.drivers.botocore_client import parse_timestamp
 from tests.conftest import LARGE
 from tests.servers import faults
 from tests.servers.fault_s3 import FaultServer
@@ -110,6 +114,45 @@ def test_listings_follow_pages(twin: Twin, fault_server: FaultServer) -> None:
     assert twin.list_objects(BUCKET, "folder/", max_keys=10_000) == keys
     assert twin.list_objects(BUCKET, "folder/", max_keys=1001) == keys[:1001]
     assert twin.get_statistics()["total_retries"] == 1
+
+
+def test_a_request_says_who_makes_it(twin: Twin, fault_server: FaultServer) -> None:
+    """And botocore does not compose sixteen parts for each request."""
+    fault_server.put(DAY_KEY, gz(b"x"))
+    twin.download(BUCKET, DAY_KEY)
+    agents = [str(request.user_agent) for request in fault_server.requests]
+    assert [agent.lower() for agent in agents] == [
+        f"flatnb/{flatnb.__version__} botocore/{botocore.__version__}"
+    ]
+
+
+def test_times_are_read_without_guessing(
+    twin: Twin, fault_server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guessing a format took botocore longer than the rest of a listing."""
+
+    def guess(*_: object, **__: object) -> datetime:
+        raise AssertionError("a format was guessed")
+
+    monkeypatch.setattr(dateutil.parser, "parse", guess)
+    fault_server.put(DAY_KEY, gz(b"x"))
+    twin.download(BUCKET, DAY_KEY)  # RFC 9110, in a header
+    assert twin.list_objects(BUCKET, "") == [DAY_KEY]  # ISO 8601, in XML
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2024-01-03T16:40:00.000Z",
+        "2024-01-03T11:40:00-05:00",
+        "Wed, 03 Jan 2024 16:40:00 GMT",
+        "Jan 3 2024 16:40 GMT",  # of a service that follows neither standard
+        1_704_300_000,
+    ],
+)
+def test_times_of_a_response(text: object) -> None:
+    """Whatever the form, the same moment."""
+    assert parse_timestamp(text) == datetime(2024, 1, 3, 16, 40, tzinfo=UTC)
 
 
 def test_a_truncated_listing_is_an_error(twin: Twin, fault_server: FaultServer) -> None:

@@ -46,6 +46,7 @@ class Request:
     key: str
     range: str | None
     if_match: str | None
+    user_agent: str | None
     time: float
     status: int | None
     fault: str | None
@@ -311,6 +312,7 @@ class FaultServer:
                 key=request.key,
                 range=request.headers.get("range"),
                 if_match=request.headers.get("if-match"),
+                user_agent=request.headers.get("user-agent"),
                 time=time.monotonic(),
                 status=None if response.head_bytes == 0 else response.status,
                 fault=None if fault is None or response == healthy else fault.name,
