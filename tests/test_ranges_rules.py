@@ -21,7 +21,7 @@ from flatnb.ranges.history_bytes import FIRST_PLACE, ContradictionError, History
 from flatnb.ranges.inflate import InflateError, Inflater
 from flatnb.ranges.line_starts import line_ends
 from flatnb.ranges.position_estimates import PositionEstimates
-from flatnb.ranges.rows import find_rows
+from flatnb.ranges.rows import Borders, find_rows
 from flatnb.ranges.solver import Solver
 from flatnb.ranges.ticker_list import TickerList
 from flatnb.ranges.unknown_history import MarkedText, decode_marked
@@ -181,12 +181,12 @@ def test_two_rows_without_a_sure_border_are_none() -> None:
     alphabet = Alphabet(["AB"])
     text = b"\nAB,1\nAB,2\nAB,3\n"
     sets = np.uint64(1) << alphabet.numbers[np.frombuffer(text, np.uint8)].astype(np.uint64)
-    assert find_rows(sets, 2).begins[:, 1].tolist() == [4, 9, 14]
+    assert find_rows(Borders.of(sets), 2).begins[:, 1].tolist() == [4, 9, 14]
     doubtful = sets.copy()
     doubtful[5] |= np.uint64(1)  # the newline after the first row may be a digit
-    assert find_rows(doubtful, 2).begins[:, 1].tolist() == [14]
+    assert find_rows(Borders.of(doubtful), 2).begins[:, 1].tolist() == [14]
     with pytest.raises(ContradictionError):
-        find_rows(sets, 3)
+        find_rows(Borders.of(sets), 3)
     assert is_single(sets).all()
 
 

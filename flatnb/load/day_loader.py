@@ -42,7 +42,7 @@ DAYS_AT_ONCE = 8
 SMALL_DAYS_AT_ONCE = 64
 """Daily bars are less than 5 MB a day: the time goes into waiting for their first bytes."""
 PROVED_DAYS_AT_ONCE = 24
-"""Of a few tickers, 0.6 MB each (measured), but in steps that wait for one another. No more, as
+"""Of a few tickers, 0.9 MB each (measured), but in steps that wait for one another. No more, as
 those that are on their way when the first days cannot be proved are downloaded in vain."""
 
 

@@ -23,7 +23,6 @@ PROBE_BYTES = 16384
 
 _TRIAL_BYTES = 2048
 _HEADER_BYTES = 16
-_HIGHEST_COUNT = 30
 _MOST_LENGTHS = 19
 # What the bytes before the trial's block were is unknown and does not matter: any will do.
 _ANY_HISTORY = bytes(HISTORY_BYTES)
@@ -71,19 +70,32 @@ def candidates(data: memoryview | bytes, limit: int) -> Bits:
 
 def _own_codes(data: NDArray[np.uint8], limit: int) -> Bits:
     """Blocks with codes of their own that are not the file's last."""
+    start = _types_and_counts(data, limit)
+    byte, bit = start >> 3, (start & 7).astype(np.uint64)
     words = _words(data)
-    byte, bit = _types_and_counts(words[:limit])
-    first = words[byte]
-    lengths = (first >> (bit + np.uint64(13))) & np.uint64(15)
+    lengths = (words[byte] >> (bit + np.uint64(13))) & np.uint64(15)
     # The code lengths begin 17 bits after the block: 57 bits from there are in the word two bytes
     # on for the first seven bit offsets, and in the next word for the last.
     late = bit == 7
     rest = words[byte + 2 + late] >> np.where(late, np.uint64(0), bit + np.uint64(1))
     used = np.uint64(3) * (lengths + np.uint64(4))
     rest &= (np.uint64(1) << used) - np.uint64(1)
-    complete = _code_space(rest) == 128
-    found: Bits = byte[complete] * 8 + bit[complete].astype(np.int64)
+    found: Bits = start[_code_space(rest) == 128]
     return found
+
+
+def _types_and_counts(data: NDArray[np.uint8], limit: int) -> Bits:
+    """Where type and counts are those of a block with codes of its own.
+
+    Three bits of type (not the last; 2, lowest bit first), and two counts of five bits, neither of
+    which is 30 or 31.
+    """
+    bits = np.unpackbits(data[: limit + 2], bitorder="little").view(np.bool_)
+    at = [bits[place : 8 * limit + place] for place in range(13)]
+    fits = ~(at[0] | at[1]) & at[2]
+    fits &= ~(at[4] & at[5] & at[6] & at[7])
+    fits &= ~(at[9] & at[10] & at[11] & at[12])
+    return np.flatnonzero(fits)
 
 
 def _words(data: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -92,45 +104,22 @@ def _words(data: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.ndarray((count,), "<u8", data.data, strides=(1,)).astype(np.uint64)
 
 
-def _types_and_counts(words: NDArray[np.uint64]) -> tuple[Bits, NDArray[np.uint64]]:
-    """Bytes and bits where type and counts are those of a block with codes of its own."""
-    fits = _fitting_bits()[(words & np.uint64(0xFFFFF)).astype(np.int64)]
-    byte = np.flatnonzero(fits)
-    bits = np.unpackbits(fits[byte, None], axis=1, bitorder="little")
-    which, bit = np.nonzero(bits)
-    return byte[which], bit.astype(np.uint64)
-
-
-@cache
-def _fitting_bits() -> NDArray[np.uint8]:
-    """For each 20 bits: at which of the first eight the 13 bits of a header may begin."""
-    every = np.arange(1 << 20, dtype=np.uint32)
-    fits = np.zeros(1 << 20, np.uint8)
-    for bit in range(8):
-        header = every >> bit
-        fit = (header & 7) == 4
-        fit &= ((header >> 3) & 31) < _HIGHEST_COUNT
-        fit &= ((header >> 8) & 31) < _HIGHEST_COUNT
-        fits |= fit.astype(np.uint8) << bit
-    return fits
-
-
-def _code_space(lengths: NDArray[np.uint64]) -> NDArray[np.int64]:
+def _code_space(lengths: NDArray[np.uint64]) -> NDArray[np.int16]:
     """How much of the code space the code lengths of three bits each use up, in 128ths."""
     table = _code_space_of_five()
-    total = np.zeros(len(lengths), np.int64)
+    total = np.zeros(len(lengths), np.int16)
     for group in range(4):
         total += table[((lengths >> np.uint64(15 * group)) & np.uint64(0x7FFF)).astype(np.int64)]
     return total
 
 
 @cache
-def _code_space_of_five() -> NDArray[np.int64]:
+def _code_space_of_five() -> NDArray[np.int16]:
     every = np.arange(1 << 15)
-    total = np.zeros(1 << 15, np.int64)
+    total = np.zeros(1 << 15, np.int16)
     for place in range(5):
         length = (every >> (3 * place)) & 7
-        total += np.where(length, 128 >> length, 0)
+        total += np.where(length, 128 >> length, 0).astype(np.int16)
     return total
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+from itertools import compress
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -57,56 +59,67 @@ class Proof:
         ProofError
             If the rows do not add up to the bar.
         """
-        cells = [row.split(",") for row in rows.decode("utf-8").splitlines()]
+        first, after = self._regular or (0, 0)
         try:
-            minutes = [self._minute(row) for row in cells]
+            cells = zip(*(row.split(",") for row in rows.decode("utf-8").splitlines()), strict=True)
+            everything = self._minutes(list(cells))
+            is_regular = [first <= start < after for start in everything.starts]
         except (InvalidOperation, ValueError, IndexError):
             raise ProofError("a row has an invalid number") from None
-        everything = [figures for _, figures in minutes]
-        first, after = self._regular or (0, 0)
-        regular = [figures for start, figures in minutes if first <= start < after]
+        regular = everything.some(is_regular)
         # The tape's rules let trades outside the regular hours count for the volume of a day, but
         # not for its high and low.
-        prices = _price_difference(everything, bar)
-        if _price_difference(regular, bar) is None:
+        prices = everything.price_difference(bar)
+        if regular.price_difference(bar) is None:
             prices = None
-        counts = _count_difference(everything, bar)
+        counts = everything.count_difference(bar)
         if counts is None and prices is None:
             return "all"
-        if not (_count_difference(regular, bar) or _price_difference(regular, bar)):
+        if not (regular.count_difference(bar) or regular.price_difference(bar)):
             return "regular"
         raise ProofError(f"the minutes do not add up to the day's bar ({counts or prices})")
 
-    def _minute(self, row: list[str]) -> tuple[int, Bar]:
+    def _minutes(self, cells: list[tuple[str, ...]]) -> _Minutes:
         place = self._place
-        figures = Bar(
-            Decimal(row[place["volume"]]),
-            Decimal(row[place["high"]]),
-            Decimal(row[place["low"]]),
-            int(row[place["transactions"]]),
+        return _Minutes(
+            [int(cell) for cell in cells[place["window_start"]]],
+            [Decimal(cell) for cell in cells[place["volume"]]],
+            [Decimal(cell) for cell in cells[place["high"]]],
+            [Decimal(cell) for cell in cells[place["low"]]],
+            [int(cell) for cell in cells[place["transactions"]]],
         )
-        return int(row[place["window_start"]]), figures
 
 
 class ProofError(ValueError):
     """Rows do not add up to their bar."""
 
 
-def _count_difference(minutes: list[Bar], bar: Bar) -> str | None:
-    """The first count that differs from the bar's."""
-    transactions = sum(minute.transactions for minute in minutes)
-    volume = sum(minute.volume for minute in minutes)
-    if transactions != bar.transactions:
-        return f"transactions {transactions} for {bar.transactions}"
-    return f"volume {volume} for {bar.volume}" if volume != bar.volume else None
+@dataclass(frozen=True)
+class _Minutes:
+    """The columns of some minutes of a ticker."""
 
+    starts: list[int]
+    volumes: list[Decimal]
+    highs: list[Decimal]
+    lows: list[Decimal]
+    transactions: list[int]
 
-def _price_difference(minutes: list[Bar], bar: Bar) -> str | None:
-    """The first price that differs from the bar's."""
-    if not minutes:
-        return "there are no minutes"
-    high = max(minute.high for minute in minutes)
-    low = min(minute.low for minute in minutes)
-    if high != bar.high:
-        return f"high {high} for {bar.high}"
-    return f"low {low} for {bar.low}" if low != bar.low else None
+    def some(self, chosen: list[bool]) -> _Minutes:
+        """Some of the minutes."""
+        return _Minutes(*(list(compress(column, chosen)) for column in vars(self).values()))
+
+    def count_difference(self, bar: Bar) -> str | None:
+        """The first count that differs from the bar's."""
+        transactions, volume = sum(self.transactions), sum(self.volumes)
+        if transactions != bar.transactions:
+            return f"transactions {transactions} for {bar.transactions}"
+        return f"volume {volume} for {bar.volume}" if volume != bar.volume else None
+
+    def price_difference(self, bar: Bar) -> str | None:
+        """The first price that differs from the bar's."""
+        if not self.starts:
+            return "there are no minutes"
+        high, low = max(self.highs), min(self.lows)
+        if high != bar.high:
+            return f"high {high} for {bar.high}"
+        return f"low {low} for {bar.low}" if low != bar.low else None

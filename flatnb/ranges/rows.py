@@ -34,13 +34,53 @@ class Rows:
         return np.asarray(self.begins[1:, 0] == self.ends[:-1, -1] + 1)
 
 
-def find_rows(sets: Sets, columns: int) -> Rows:
+@dataclass(frozen=True)
+class Borders:
+    """Where the cells of a text end.
+
+    Attributes
+    ----------
+    newlines, commas
+        Where one surely stands, ascending.
+    doubtful
+        Where it is not known whether one stands, ascending.
+    """
+
+    newlines: Offsets
+    commas: Offsets
+    doubtful: Offsets
+
+    @classmethod
+    def of(cls, sets: Sets) -> Borders:
+        """Those of a text, given what each of its bytes may be."""
+        return cls(
+            np.flatnonzero(sets == np.uint64(NEWLINE)),
+            np.flatnonzero(sets == np.uint64(COMMA)),
+            np.flatnonzero(((sets & np.uint64(NEWLINE | COMMA)) != 0) & ~is_single(sets)),
+        )
+
+    def including(self, places: Offsets, sets: Sets) -> Borders:
+        """The same with some more bytes, of which it is given where they are, ascending."""
+        more = Borders.of(sets)
+        return Borders(
+            _merged(self.newlines, places[more.newlines]),
+            _merged(self.commas, places[more.commas]),
+            _merged(self.doubtful, places[more.doubtful]),
+        )
+
+
+def _merged(some: Offsets, others: Offsets) -> Offsets:
+    # A stable sort of integers merges what is in order already.
+    return np.sort(np.concatenate([some, others]), kind="stable") if len(others) else some
+
+
+def find_rows(borders: Borders, columns: int) -> Rows:
     """The sure rows of a text.
 
     Parameters
     ----------
-    sets
-        What each byte may be.
+    borders
+        Where its cells end.
     columns
         How many cells a row has.
 
@@ -49,20 +89,17 @@ def find_rows(sets: Sets, columns: int) -> Rows:
     ContradictionError
         If a sure row has another number of cells.
     """
-    border = np.uint64(COMMA | NEWLINE)
-    newlines = np.flatnonzero(sets == np.uint64(NEWLINE))
-    commas = np.flatnonzero(sets == np.uint64(COMMA))
-    doubts = np.flatnonzero(((sets & border) != 0) & ~is_single(sets))
+    newlines, commas, doubts = borders.newlines, borders.commas, borders.doubtful
     if len(newlines) < 2:
         return Rows(np.zeros((0, columns), np.int64), np.zeros((0, columns), np.int64))
-    before, behind = newlines[:-1], newlines[1:]
-    sure = np.searchsorted(doubts, before) == np.searchsorted(doubts, behind)
-    before, behind = before[sure], behind[sure]
-    first = np.searchsorted(commas, before)
-    if (np.searchsorted(commas, behind) - first != columns - 1).any():
+    doubts_before = np.searchsorted(doubts, newlines)
+    commas_before = np.searchsorted(commas, newlines)
+    sure = np.flatnonzero(doubts_before[:-1] == doubts_before[1:])
+    first = commas_before[sure]
+    if (commas_before[sure + 1] - first != columns - 1).any():
         raise ContradictionError("a row has another number of cells")
     inner = commas[first[:, None] + np.arange(columns - 1)]
     return Rows(
-        np.concatenate([before[:, None], inner], axis=1) + 1,
-        np.concatenate([inner, behind[:, None]], axis=1),
+        np.concatenate([newlines[sure, None], inner], axis=1) + 1,
+        np.concatenate([inner, newlines[sure + 1, None]], axis=1),
     )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .alphabet import DIGITS, DOT, Sets, highest_digit, is_single, lowest
 from .grammar import PRICES, Grammar
-from .history_bytes import ANYTHING, FIRST_PLACE, ContradictionError, HistoryBytes, Symbols
+from .history_bytes import ContradictionError, HistoryBytes, Symbols
 from .rows import Rows
 from .ticker_list import TickerList
 
@@ -35,6 +35,8 @@ class Region:
         The text; several parts of one are joined by unknown bytes.
     offsets
         Where in the text each symbol is.
+    open
+        Which symbols may be several characters, ascending.
     rows
         The sure rows, by places in ``symbols``.
     low, high
@@ -43,6 +45,7 @@ class Region:
 
     symbols: Symbols
     offsets: NDArray[np.int64]
+    open: NDArray[np.int64]
     rows: Rows
     low: NDArray[np.int64]
     high: NDArray[np.int64]
@@ -51,6 +54,11 @@ class Region:
         """Where a column's cells begin and end."""
         number = grammar.columns.index(name)
         return self.rows.begins[:, number], self.rows.ends[:, number]
+
+    def is_open(self, grammar: Grammar, name: str) -> NDArray[np.bool_]:
+        """In which rows a column's cell has a symbol that may be several characters."""
+        begins, ends = self.column(grammar, name)
+        return np.asarray(np.searchsorted(self.open, begins) != np.searchsorted(self.open, ends))
 
 
 def tickers_ascend(
@@ -119,27 +127,42 @@ def minutes_ascend(region: Region, grammar: Grammar, history: HistoryBytes) -> b
 
     Source: the vendor's minute bars begin at whole minutes, in ascending order within a ticker.
     """
-    digits = grammar.minute_digits
     begins, _ = region.column(grammar, "window_start")
-    symbols = region.symbols[begins[:, None] + np.arange(digits.shape[1])]
+    is_open = region.is_open(grammar, "window_start")
+    at = np.arange(grammar.minute_digits.shape[1])
+    first = _known_minutes(region.symbols[begins[:, None] + at], is_open, grammar, history)
+    last = first.copy()
+    symbols = region.symbols[begins[is_open, None] + at]
     narrowed = history.narrow(symbols.ravel(), np.tile(grammar.minute_digit_sets, len(symbols)))
-    can_be = _minutes_with(history.sets[symbols], digits)
-    first = can_be.argmax(axis=1)
-    last = _MINUTES - 1 - can_be[:, ::-1].argmax(axis=1)
+    can_be = _minutes_with(history.sets[symbols], grammar.minute_digits)
+    first[is_open] = can_be.argmax(axis=1)
+    last[is_open] = _MINUTES - 1 - can_be[:, ::-1].argmax(axis=1)
     # Rows that are surely of one ticker are one run; further runs are lifted above it.
     same = (region.low[1:] == region.high[1:]) & (region.low[:-1] == region.high[:-1])
     same &= region.low[1:] == region.low[:-1]
     lifted = 2 * _MINUTES * np.cumsum(np.append(True, ~same))
     first = np.maximum.accumulate(first + lifted) - lifted
     last = np.minimum.accumulate((last + lifted)[::-1])[::-1] - lifted
-    open_rows = np.flatnonzero(history.is_open(symbols).any(axis=1))
     minute = np.arange(_MINUTES)
-    can_be = can_be[open_rows]
-    can_be &= minute >= first[open_rows, None]
-    can_be &= minute <= last[open_rows, None]
+    can_be &= minute >= first[is_open, None]
+    can_be &= minute <= last[is_open, None]
     if (first > last).any() or not can_be.any(axis=1).all():
         raise ContradictionError("the minutes do not ascend")
-    return narrowed | _narrow_minutes(symbols[open_rows], can_be, digits, history)
+    return narrowed | _narrow_minutes(symbols, can_be, grammar.minute_digits, history)
+
+
+def _known_minutes(
+    symbols: Symbols, is_open: NDArray[np.bool_], grammar: Grammar, history: HistoryBytes
+) -> NDArray[np.int64]:
+    """The minute of the day of each row whose digits are known; 0 of the others."""
+    digits = np.where(is_open[:, None], 0, lowest(history.sets[symbols]))
+    power = 10 ** np.arange(digits.shape[1])[::-1]
+    minute, rest = np.divmod(digits @ power - grammar.midnight_s, 60)
+    minute, rest = np.where(is_open, 0, minute), np.where(is_open, 0, rest)
+    is_digit = (digits >= 0) & (digits <= 9)
+    if not is_digit.all() or rest.any() or ((minute < 0) | (minute >= _MINUTES)).any():
+        raise ContradictionError("a time is not a minute of the day")
+    return minute
 
 
 def _minutes_with(sets: Sets, digits: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -177,12 +200,12 @@ def high_and_low_bound(region: Region, grammar: Grammar, history: HistoryBytes) 
 
     Source: what the four words mean.
     """
-    cells = {name: _PriceCells.of(region, grammar, history, name) for name in PRICES}
-    chosen = np.all([cell.readable for cell in cells.values()], axis=0)
-    chosen &= np.any([cell.open.any(axis=1) for cell in cells.values()], axis=0)
-    if not chosen.any():
+    some = np.flatnonzero(np.any([region.is_open(grammar, name) for name in PRICES], axis=0))
+    cells = {name: _PriceCells.of(region, grammar, history, name, some) for name in PRICES}
+    readable = np.all([cell.readable for cell in cells.values()], axis=0)
+    if not readable.any():
         return False
-    part = {name: cell.rows(chosen) for name, cell in cells.items()}
+    part = {name: cell.rows(readable) for name, cell in cells.items()}
     least = {name: cell.least() for name, cell in part.items()}
     most = {name: cell.most() for name, cell in part.items()}
     floor = np.maximum(np.maximum(least["open"], least["close"]), least["low"])
@@ -218,8 +241,16 @@ class _PriceCells:
     readable: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, region: Region, grammar: Grammar, history: HistoryBytes, name: str) -> _PriceCells:
-        begins, ends = region.column(grammar, name)
+    def of(
+        cls,
+        region: Region,
+        grammar: Grammar,
+        history: HistoryBytes,
+        name: str,
+        rows: NDArray[np.int64],
+    ) -> _PriceCells:
+        """The cells of some rows."""
+        begins, ends = (places[rows] for places in region.column(grammar, name))
         width = min(int(np.max(ends - begins, initial=1)), _PRICE_WIDTH)
         at = begins[:, None] + np.arange(width)
         inside = at < ends[:, None]
@@ -273,8 +304,3 @@ class _PriceCells:
             allowed |= np.where(fits, np.uint64(1 << digit), np.uint64(0))
         symbols = self.symbols[row, place]
         return history.narrow(symbols, allowed & history.sets[symbols])
-
-
-def unknown(symbols: Symbols) -> NDArray[np.bool_]:
-    """Which symbols stand for bytes of the history."""
-    return np.asarray((symbols >= FIRST_PLACE) & (symbols != ANYTHING))

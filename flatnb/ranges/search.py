@@ -23,7 +23,7 @@ MOST_REQUESTS = 3
 """How many requests a ticker may take, besides that for the file's first 16 KB."""
 
 # So many bytes behind a block start most of the text does not depend on the history any more.
-_BEFORE_BYTES = 400_000
+_BEFORE_BYTES = 500_000
 _MORE_BEFORE_BYTES = (400_000, 800_000)
 _BEHIND_BYTES = 25_000
 _MORE_BEHIND_BYTES = 120_000

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .alphabet import COMMA, DOT, EVERY, NEWLINE
+from .alphabet import COMMA, DOT, EVERY, NEWLINE, is_single
 from .automaton import Automaton
 from .grammar import Grammar
-from .history_bytes import ANYTHING, ContradictionError, HistoryBytes, Symbols
-from .rows import find_rows
-from .rules import Region, high_and_low_bound, minutes_ascend, tickers_ascend, unknown
+from .history_bytes import ANYTHING, FIRST_PLACE, ContradictionError, HistoryBytes, Symbols
+from .rows import Borders, find_rows
+from .rules import Region, high_and_low_bound, minutes_ascend, tickers_ascend
 from .ticker_list import TickerList
 from .unknown_history import MarkedText
 
@@ -26,6 +26,7 @@ _MOST_SUPPOSED = 24
 _ROUNDS = 4
 _MOST_NEWLINES = 3
 _STRUCTURE = np.uint64(COMMA | NEWLINE | DOT)
+_COMMA, _NEWLINE = COMMA.bit_length() - 1, NEWLINE.bit_length() - 1  # as symbols
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,27 @@ class _Part:
         The text, with anything between the spans.
     offsets
         Where in the text each symbol is.
+    unknown
+        Which symbols stand for bytes of the history, ascending.
+    known_borders
+        Where cells end, as far as it does not depend on the history.
     """
 
     symbols: Symbols
     offsets: NDArray[np.int64]
+    unknown: NDArray[np.int64]
+    known_borders: Borders
+
+    @classmethod
+    def of(cls, symbols: Symbols, offsets: NDArray[np.int64]) -> _Part:
+        is_anything = symbols == ANYTHING
+        borders = Borders(
+            np.flatnonzero(symbols == _NEWLINE),
+            np.flatnonzero(symbols == _COMMA),
+            np.flatnonzero(is_anything),
+        )
+        unknown = np.flatnonzero((symbols >= FIRST_PLACE) & ~is_anything)
+        return cls(symbols, offsets, unknown, borders)
 
 
 class Solver:
@@ -84,7 +102,7 @@ class Solver:
             If the rules cannot all hold.
         """
         part = self._part(spans)
-        self._by_grammar(part.symbols, structure_only=False)
+        self._by_grammar(part, structure_only=False)
         region = self._by_rows(part)
         if thorough and self._suppose_newlines(part):
             region = self._by_rows(part)
@@ -99,7 +117,7 @@ class Solver:
             symbols += [self.history.symbols(self.text, start, stop), gap]
             offsets += [np.arange(start, stop), nowhere]
         tail = np.full(SEGMENT, ANYTHING, np.int64)
-        return _Part(np.concatenate([*symbols, tail]), np.concatenate([*offsets, tail]))
+        return _Part.of(np.concatenate([*symbols, tail]), np.concatenate([*offsets, tail]))
 
     def _by_rows(self, part: _Part) -> Region:
         for _ in range(_ROUNDS):
@@ -111,28 +129,31 @@ class Solver:
             narrowed |= high_and_low_bound(region, self._grammar, self.history)
             if not narrowed:
                 return region
-            self._by_grammar(part.symbols, structure_only=True)
+            self._by_grammar(part, structure_only=True)
         region = self._rows(part)
         tickers_ascend(region, self._grammar, self.history, self._tickers)
         return region
 
     def _rows(self, part: _Part) -> Region:
-        rows = find_rows(self.history.sets[part.symbols], len(self._grammar.columns))
+        sets = self.history.sets[part.symbols[part.unknown]]
+        borders = part.known_borders.including(part.unknown, sets)
+        rows = find_rows(borders, len(self._grammar.columns))
         nothing = np.zeros(len(rows), np.int64)
-        return Region(part.symbols, part.offsets, rows, nothing, nothing)
+        open_ = part.unknown[~is_single(sets)]
+        return Region(part.symbols, part.offsets, open_, rows, nothing, nothing)
 
-    def _by_grammar(self, symbols: Symbols, *, structure_only: bool) -> None:
+    def _by_grammar(self, part: _Part, *, structure_only: bool) -> None:
         """What is not a row is not the text."""
         for look, places in enumerate(_LOOKS):
-            segments = self._segments(symbols, places, structure_only=structure_only or look > 0)
+            segments = self._segments(part, places, structure_only=structure_only or look > 0)
             if not len(segments):
                 return
-            self._prune(symbols, segments)
-        self._suppose(symbols)
+            self._prune(part.symbols, segments)
+        self._suppose(part)
 
     def _doubtful_newlines(self, part: _Part) -> Symbols:
         """The bytes that may or may not be newlines, the most frequent one first."""
-        symbols = part.symbols[self._open(part.symbols, structure_only=True)]
+        symbols = part.symbols[self._open(part, structure_only=True)]
         symbols = symbols[(self.history.sets[symbols] & np.uint64(NEWLINE)) != 0]
         which, counts = np.unique(symbols, return_counts=True)
         return np.asarray(which[np.argsort(-counts, kind="stable")])
@@ -146,7 +167,7 @@ class Solver:
             if not any(self._decide_newline(part, one) for one in tried):
                 break
             narrowed = True
-            self._by_grammar(part.symbols, structure_only=True)
+            self._by_grammar(part, structure_only=True)
         return narrowed
 
     def _decide_newline(self, part: _Part, supposed: np.int64) -> bool:
@@ -160,7 +181,7 @@ class Solver:
             try:
                 self.history.narrow(one, allowed)
                 for places in _LOOKS[:2]:
-                    segments = self._segments(part.symbols, places, structure_only=True)
+                    segments = self._segments(part, places, structure_only=True)
                     if len(segments):
                         self._prune(part.symbols, segments)
                 region = self._rows(part)
@@ -174,22 +195,22 @@ class Solver:
                 return self.history.narrow(one, ~allowed)
         return False
 
-    def _open(self, symbols: Symbols, *, structure_only: bool) -> NDArray[np.int64]:
+    def _open(self, part: _Part, *, structure_only: bool) -> NDArray[np.int64]:
         """Offsets of the bytes that may be several characters."""
-        cells = np.flatnonzero(unknown(symbols))
-        cells = cells[self.history.is_open(symbols[cells])]
+        sets = self.history.sets[part.symbols[part.unknown]]
+        is_open = ~is_single(sets)
         if structure_only:
-            cells = cells[(self.history.sets[symbols[cells]] & _STRUCTURE) != 0]
-        return cells
+            is_open &= (sets & _STRUCTURE) != 0
+        return part.unknown[is_open]
 
     def _segments(
-        self, symbols: Symbols, places: tuple[float, ...], *, structure_only: bool
+        self, part: _Part, places: tuple[float, ...], *, structure_only: bool
     ) -> NDArray[np.int64]:
         """The segments in which each open byte stands at some of its places."""
-        cells = self._open(symbols, structure_only=structure_only)
+        cells = self._open(part, structure_only=structure_only)
         if not len(cells):
             return cells
-        _, chosen = _at_places(symbols[cells], places)
+        _, chosen = _at_places(part.symbols[cells], places)
         return np.unique((cells[chosen.ravel()] - self._overlap) // SEGMENT)
 
     def _windows(self, symbols: Symbols, segments: NDArray[np.int64]) -> Symbols:
@@ -199,7 +220,7 @@ class Solver:
     def _prune(self, symbols: Symbols, segments: NDArray[np.int64]) -> None:
         windows = self._windows(symbols, segments)
         core = windows[self._overlap : self._overlap + SEGMENT]
-        steps, lanes = np.nonzero(unknown(core))
+        steps, lanes = np.nonzero((core >= FIRST_PLACE) & (core != ANYTHING))
         cells = steps + self._overlap, lanes
         tables = self.history.tables(windows)
         allowed, fits = self._automaton.allowed(tables, self._overlap, cells)
@@ -207,15 +228,16 @@ class Solver:
             raise ContradictionError("a part of the text cannot be rows")
         self.history.narrow(core[steps, lanes], allowed)
 
-    def _suppose(self, symbols: Symbols) -> None:
+    def _suppose(self, part: _Part) -> None:
         """Suppose that an unknown byte is a comma, a digit, …: where no row fits, it is not."""
         for _ in range(_ROUNDS):
-            cells = self._open(symbols, structure_only=True)
+            cells = self._open(part, structure_only=True)
             if not len(cells):
                 return
-            which, chosen = _at_places(symbols[cells], _SUPPOSED_AT)
+            which, chosen = _at_places(part.symbols[cells], _SUPPOSED_AT)
             which, chosen = which[:_MOST_SUPPOSED], chosen[:_MOST_SUPPOSED]
-            if not self._refute(symbols, which, (cells[chosen] - self._overlap) // SEGMENT):
+            segments = (cells[chosen] - self._overlap) // SEGMENT
+            if not self._refute(part.symbols, which, segments):
                 return
 
     def _refute(self, symbols: Symbols, supposed: Symbols, segments: NDArray[np.int64]) -> bool:

@@ -23,7 +23,8 @@ class TickerList:
 
     def __init__(self, tickers: Iterable[str]) -> None:
         # UTF-8 sorts as the code points do, so the order of the strings is that of the bytes.
-        self.tickers = sorted(set(tickers))
+        # Duplicates are removed in order, not by a set: what is sorted already is sorted quickly.
+        self.tickers = sorted(dict.fromkeys(tickers))
         self.alphabet = Alphabet(self.tickers)
         encoded = "\n".join(self.tickers).encode("utf-8").split(b"\n") if self.tickers else []
         self._numbers = dict(zip(encoded, range(len(encoded)), strict=True))

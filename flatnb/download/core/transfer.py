@@ -55,6 +55,9 @@ PART_BYTES = 1 << 20
 the service throttles each of them; where connections are fast, `ThroughputEstimate` makes parts
 larger."""
 
+RANGE_PART_BYTES = 1 << 19
+"""The same for byte ranges: what they answer waits for all of them, and few are longer."""
+
 MAX_PARTS = 1024
 """For more, the parts are made larger: a request costs about 1 ms for its signature (measured)."""
 
@@ -204,10 +207,11 @@ class _Transfer:
         assert isinstance(target, RangesTarget)
         self.in_parts = True  # each response must be a part of the known version
         self.context.emit(SizeKnown(self.bucket, self.key, target.size))
+        step = self.context.throughput.part_bytes(RANGE_PART_BYTES)
         parts = [
-            self._part(start, min(start + self._part_bytes, last))
+            self._part(start, min(start + step, last))
             for first, last in target.ranges
-            for start in range(first, last, self._part_bytes)
+            for start in range(first, last, step)
         ]
         yield Gather([part.fetch() for part in parts])
         value: T = yield RunInThread(partial(finish, target))
