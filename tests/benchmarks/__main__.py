@@ -72,6 +72,8 @@ SCENARIOS = (
     Scenario("f", "throttled link, other 3 symbols of those days, then again",
              "slow link: other symbols",
              MINUTES, MINUTE_DAYS, [OTHER_SYMBOLS, OTHER_SYMBOLS, LOAD], True, OTHERS_OF_A_DAY, 1),
+    Scenario("g", "throttled link, 250 days of stock minutes, 1 symbol", "slow link: 1 symbol",
+             MINUTES, DAILY_DAYS, [PROVED, LOAD], True, SYMBOLS[1:2], 1),
 )  # fmt: skip
 
 
@@ -80,11 +82,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     default = Path(tempfile.gettempdir()) / "flatnb-benchmark-files"
     parser.add_argument("--files", type=Path, default=default, help="where the files are kept")
-    parser.add_argument("--only", nargs="+", default=tuple("abcdef"), metavar="LETTER")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        default=tuple("abcdef"),
+        metavar="LETTER",
+        help="the scenarios; g (a year of minutes) needs 6 GB of files that take minutes to make",
+    )
     parser.add_argument("--rounds", type=int, help="runs of each, of which the median counts")
     options = parser.parse_args()
     print(f"{date.today()}, {_machine()}\n", flush=True)
-    folder = make_files(options.files)
+    folder = make_files(options.files, DAILY_DAYS if "g" in options.only else MINUTE_DAYS)
     with ExitStack() as stack:
         host, port = stack.enter_context(server_process(folder))
         direct = f"http://{host}:{port}"

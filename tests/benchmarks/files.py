@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 from pathlib import Path
@@ -20,9 +21,9 @@ OTHERS_OF_A_DAY = ("A", "IBM", "NVDA")
 CATALOG = S3Catalog(options_root="us_options_opra")
 
 
-def make_files(folder: Path) -> Path:
-    """Make what is not there yet: 21 days of stock minutes and 250 of daily bars."""
-    files = [("stocks_minute", day) for day in MINUTE_DAYS]
+def make_files(folder: Path, minute_days: Sequence[date] = MINUTE_DAYS) -> Path:
+    """Make what is not there yet: stock minutes (24 MB a day) and 250 days of daily bars."""
+    files = [("stocks_minute", day) for day in minute_days]
     files += [("stocks_daily", day) for day in DAILY_DAYS]
     wanted = {folder / CATALOG.get_key(*file): file for file in files}
     missing = [(path, *file) for path, file in wanted.items() if not path.exists()]
