@@ -97,7 +97,8 @@ class FlatSession:
     ranges
         ``"proved"``: load stock minutes of up to 30 symbols by byte ranges, proved to be complete
         by the bars of the same day's daily file; days that cannot be proved are loaded whole. It
-        has been proved on synthetic files only: check it with ``flatnb doctor --ranges DAY``.
+        has been proved on synthetic files only: check it with ``flatnb doctor --ranges DAY``. The
+        search for the rows runs in up to four processes of Python, which end with the load.
         ``"never"``: load whole files.
     actions
         Splits and dividends for ``load(adjust=…)``: a frame, or the path of a CSV or Parquet file,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -14,7 +18,9 @@ from polars.testing import assert_frame_equal
 
 from flatnb import FlatnbWarning, FlatSession, S3Catalog
 from flatnb.demo import DemoMarket
+from flatnb.errors import LoadCancelledError
 from flatnb.explore.range_check import compare
+from flatnb.load import search_processes
 from flatnb.market.calendar import trading_days
 from tests.servers import faults
 from tests.servers.fault_s3 import FaultServer
@@ -264,6 +270,79 @@ def test_a_file_that_is_replaced_between_two_ranges(
     loaded = session.load("stocks_minute", DAY, DAY, symbols=["AAPL", "SPY"], missing="ignore")
     assert sources(session) == ["whole file"]
     assert set(loaded["ticker"]) == {"AAPL"}
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """The search processes that loads start."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def noted(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        processes.append(subprocess.Popen(*arguments, **options))
+        return processes[-1]
+
+    patched = SimpleNamespace(**{**vars(subprocess), "Popen": noted})
+    monkeypatch.setattr(search_processes, "subprocess", patched)
+    return processes
+
+
+def test_the_processes_end_with_the_load(
+    open_session: OpenSession, server: FaultServer, started: list[subprocess.Popen[bytes]]
+) -> None:
+    """No more than there are days, none where nothing is searched for."""
+    session = open_session()
+    session.load("stocks_minute", DAY, DAY, symbols="SPY")
+    assert sources(session) == [PROVED]
+    assert [process.returncode is not None for process in started] == [True]
+    session.load("stocks_minute", DAY, DAY, symbols="SPY")
+    assert len(started) == 1  # all is in the cache
+    server.always(minute_key(), faults.stall_before_headers())
+    job = session.start("stocks_minute", DAY, DAY, symbols="AAPL")
+    while len(started) < 2:
+        time.sleep(0.001)
+    job.cancel()
+    with pytest.raises(LoadCancelledError):
+        job.result()
+    assert [process.returncode is not None for process in started] == [True, True]
+
+
+def test_an_interrupt_is_not_for_the_processes(
+    open_session: OpenSession, started: list[subprocess.Popen[bytes]]
+) -> None:
+    """A terminal sends Ctrl-C to all processes of its session; these are in one of their own."""
+    job = open_session().start("stocks_minute", DAY, DAY, symbols="SPY")
+    while not started:
+        time.sleep(0.001)
+    assert os.getsid(started[0].pid) == started[0].pid
+    assert job.result().height
+
+
+@pytest.mark.parametrize("why", ["killed", "no executable", "it cannot be started"])
+def test_without_a_process_whole_files_are_loaded(
+    open_session: OpenSession,
+    started: list[subprocess.Popen[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+    why: str,
+) -> None:
+    """The right frame, and a reason."""
+    whole = open_session(ranges="never", cache=False).load("stocks_minute", DAY, DAY, symbols="SPY")
+    if why == "killed":
+        ask = search_processes._SearchProcess.ask
+
+        def killed(self: Any, message: Any) -> Any:
+            started[-1].kill()
+            return ask(self, message)
+
+        monkeypatch.setattr(search_processes._SearchProcess, "ask", killed)
+    else:
+        path = None if why == "no executable" else "/no/such/python"
+        monkeypatch.setattr(search_processes, "sys", SimpleNamespace(path=[], executable=path))
+    session = open_session()
+    assert_frame_equal(session.load("stocks_minute", DAY, DAY, symbols="SPY"), whole)
+    assert sources(session) == ["whole file"]
+    reads = session._context.ranged_reads
+    assert reads.failed == 1
+    assert "another process of Python: it" in reads.reasons[0]
 
 
 def test_an_unknown_mode() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
@@ -37,6 +38,7 @@ from .proved_ranges import ProvedRangesReader, RangedReads
 from .refusals import explain_second_refusal, unexpectedly_forbidden
 from .request import Request
 from .result import LoadResult
+from .search_processes import SearchProcesses
 
 DAYS_AT_ONCE = 8
 SMALL_DAYS_AT_ONCE = 64
@@ -68,6 +70,7 @@ class DayLoader:
     _reader: DayReader = field(init=False)
     _slots: asyncio.Semaphore = field(init=False)
     _proved_slots: asyncio.Semaphore = field(init=False)
+    _processes: SearchProcesses | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self._reader = DayReader(
@@ -90,8 +93,14 @@ class DayLoader:
         keys = await self.versions.keys()
         current = await self.versions.current(keys)
         self.progress.files = len(keys) - len(current)
-        if self.ranged_reads.fits(self.request):
-            await self.versions.list_versions(set(keys.values()) - current)
+        new = set(keys.values()) - current
+        if not new or not self.ranged_reads.fits(self.request):
+            return await self._load_days(keys, current)
+        async with SearchProcesses(len(new)) as self._processes:  # they start during the listing
+            await self.versions.list_versions(new)
+            return await self._load_days(keys, current)
+
+    async def _load_days(self, keys: Mapping[date, str], current: Collection[str]) -> LoadResult:
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
@@ -225,8 +234,14 @@ class DayLoader:
         if version is None:
             return None
         cache = self.policy.cache if self.policy is not None else None
+        assert self._processes is not None
         reader = ProvedRangesReader(
-            self.downloader, self.catalog, cache, self.ranged_reads, self._count_ranges
+            self.downloader,
+            self.catalog,
+            cache,
+            self.ranged_reads,
+            self._processes,
+            self._count_ranges,
         )
         assert self.request.selection is not None
         proved = await reader.read(day, key, version, self.request.selection.symbols)

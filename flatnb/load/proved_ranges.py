@@ -6,7 +6,7 @@ The rows are proved by the ticker's bar in the same day's daily file, or the who
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -22,6 +22,7 @@ from ..errors import TransferError
 from ..frames.interrupts import in_thread
 from .day_cache import DayCache
 from .request import Request
+from .search_processes import SearchProcessError, SearchProcesses
 
 if TYPE_CHECKING:
     from ..ranges import SearchResult
@@ -34,7 +35,7 @@ MAX_TICKERS = 30
 
 _MAX_FAILED_DAYS = 3
 
-Step = list[tuple[int, int]]
+Step = Sequence[tuple[int, int]]
 
 
 @dataclass
@@ -134,6 +135,8 @@ class ProvedRangesReader:
         Those of the session; without a cache the daily files are downloaded each time.
     reads
         The session's record of ranged reads.
+    processes
+        Where the searches run.
     listener
         Called with the events of the downloads.
     """
@@ -142,20 +145,17 @@ class ProvedRangesReader:
     catalog: S3Catalog
     cache: DayCache | None
     reads: RangedReads
+    processes: SearchProcesses
     listener: Listener
 
     async def read(
         self, day: date, key: str, version: ObjectVersion, symbols: Sequence[str]
     ) -> ProvedRows | None:
         """The rows of a day; None if they could not be proved, so that the whole file is needed."""
-        from ..ranges import DailyBars, RangedSearch
-
         try:
             text = await self._daily_text(day)
-            daily = await in_thread(partial(DailyBars, text))
-            steps = RangedSearch(day, daily, version.size_bytes, symbols).steps()
-            result = await self._run(steps, key, version)
-        except (TransferError, ValueError) as error:
+            result = await self._search(day, text, key, version, symbols)
+        except (TransferError, ValueError, SearchProcessError) as error:
             self._count_failure(str(getattr(error, "reason", error)))
             return None
         if refused := result.refused:
@@ -172,34 +172,22 @@ class ProvedRangesReader:
         self.reads.failed += 1
         self.reads.reasons.append(reason)
 
-    async def _run(
-        self,
-        steps: Generator[Sequence[tuple[int, int]], list[bytes], SearchResult],
-        key: str,
-        version: ObjectVersion,
+    async def _search(
+        self, day: date, daily_text: bytes, key: str, version: ObjectVersion, symbols: Sequence[str]
     ) -> SearchResult:
         """Give a search the bytes that it asks for, until it is done."""
-
-        def advance(replies: list[bytes] | None) -> SearchResult | Step:
-            # In a thread, where a StopIteration could not be raised.
-            try:
-                wanted = next(steps) if replies is None else steps.send(replies)
-            except StopIteration as done:
-                result: SearchResult = done.value
-                return result
-            return list(wanted)
-
-        step = await in_thread(partial(advance, None))
-        while isinstance(step, list):
-            replies = await self.downloader.fetch_ranges(
-                self.catalog.bucket,
-                key,
-                _merged(step),
-                version,
-                _reader_of(step),
-                listener=self.listener,
-            )
-            step = await in_thread(partial(advance, replies))
+        async with self.processes.search() as search:
+            step = await search.begin(day, daily_text, version.size_bytes, symbols)
+            while isinstance(step, list):
+                replies = await self.downloader.fetch_ranges(
+                    self.catalog.bucket,
+                    key,
+                    _merged(step),
+                    version,
+                    _reader_of(step),
+                    listener=self.listener,
+                )
+                step = await search.go_on(replies)
         return step
 
     async def _daily_text(self, day: date) -> bytes:
@@ -229,9 +217,9 @@ class ProvedRangesReader:
         return b"".join(decompress_stream(chunks, max_decompressed_bytes=limit))
 
 
-def _merged(ranges: Step) -> Step:
+def _merged(ranges: Step) -> list[tuple[int, int]]:
     """The same bytes in ascending ranges without overlap."""
-    merged: Step = []
+    merged: list[tuple[int, int]] = []
     for start, stop in sorted(ranges):
         if merged and start <= merged[-1][1]:
             merged[-1] = merged[-1][0], max(stop, merged[-1][1])

@@ -1,0 +1,115 @@
+"""A process that runs searches for another one, which fetches the bytes that they ask for.
+
+It reads messages from its standard input and answers each on its standard output, pickled, until
+the input ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import sys
+from collections.abc import Generator
+from dataclasses import dataclass
+from datetime import date
+from typing import BinaryIO, TypeAlias
+
+from ..ranges import DailyBars, RangedSearch, Request, SearchResult
+
+
+@dataclass(frozen=True)
+class Begin:
+    """Begin a search, to which later messages refer by its number; see `RangedSearch`."""
+
+    number: int
+    day: date
+    daily_text: bytes
+    size_bytes: int
+    tickers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Continue:
+    """Go on with a search, given the bytes of the ranges that it asked for."""
+
+    number: int
+    replies: list[bytes]
+
+
+@dataclass(frozen=True)
+class Abandon:
+    """Forget a search; there is no answer."""
+
+    number: int
+
+
+Message: TypeAlias = Begin | Continue | Abandon
+Answer: TypeAlias = list[Request] | SearchResult | ValueError
+"""The ranges that a search asks for, its result, or why the daily file cannot be used."""
+
+
+class Searches:
+    """The searches that are not done yet."""
+
+    def __init__(self) -> None:
+        self._steps: dict[int, Generator[list[Request], list[bytes], SearchResult]] = {}
+
+    def begin(self, message: Begin) -> Answer:
+        """The first answer of a search."""
+        try:
+            daily = DailyBars(message.daily_text)
+        except ValueError as error:
+            return error
+        search = RangedSearch(message.day, daily, message.size_bytes, message.tickers)
+        self._steps[message.number] = search.steps()
+        return self._advance(message.number, None)
+
+    def go_on(self, message: Continue) -> Answer:
+        """The next answer of a search."""
+        return self._advance(message.number, message.replies)
+
+    def abandon(self, message: Abandon) -> None:
+        """Forget a search."""
+        self._steps.pop(message.number, None)
+
+    def _advance(self, number: int, replies: list[bytes] | None) -> Answer:
+        steps = self._steps[number]
+        try:
+            return next(steps) if replies is None else steps.send(replies)
+        except StopIteration as done:
+            del self._steps[number]
+            result: SearchResult = done.value
+            return result
+
+
+def serve(messages: BinaryIO, answers: BinaryIO) -> None:
+    """Answer messages until they end."""
+    searches = Searches()
+    while True:
+        try:
+            message: Message = pickle.load(messages)
+        except EOFError:
+            return
+        match message:
+            case Begin():
+                answer = searches.begin(message)
+            case Continue():
+                answer = searches.go_on(message)
+            case Abandon():
+                searches.abandon(message)
+                continue
+        pickle.dump(answer, answers, pickle.HIGHEST_PROTOCOL)
+        answers.flush()
+
+
+def main() -> None:
+    """Serve standard input and output; what is printed goes to standard error."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    with contextlib.suppress(BrokenPipeError):  # nobody waits for the answer any more
+        serve(sys.stdin.buffer, answers)
+
+
+if __name__ == "__main__":
+    main()
