@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import random
 import shutil
@@ -236,15 +237,13 @@ def test_two_sessions_of_one_process(days: FaultServer, folder: Path) -> None:
         assert len(days.requests_for(KEYS[0])) == 1
 
 
-KEEP_FILLING = """
-import sys
-from flatnb import FlatSession
-session = FlatSession("key", "secret", endpoint_url=sys.argv[1], cache=sys.argv[2])
-print("ready", flush=True)
-while True:
-    session.load("stocks_daily", "2024-01-02", "2024-01-04", progress=False)
-    session.cache.clear()
-"""
+def fill_again_and_again(endpoint_url: str, folder: Path) -> None:
+    """Load and clear without end."""
+    session = FlatSession("key", "secret", endpoint_url=endpoint_url, cache=folder)
+    assert session.cache is not None
+    while True:
+        session.load(*LOAD, progress=False)
+        session.cache.clear()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
@@ -253,16 +252,19 @@ def test_killed_while_filling_the_cache(days: FaultServer, folder: Path) -> None
     with open_session(days, False) as session:
         expected = session.load(*LOAD)
     rng = random.Random(11)
+    # Forked from a process that has imported everything, which takes longer than the rest.
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload([__name__, "flatnb.loader", "polars", "aioboto3"])
     for _ in range(20):
-        command = [sys.executable, "-c", KEEP_FILLING, days.endpoint_url, str(folder)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
-            process.stdout.readline()
-            seen = len(days.requests) + rng.randrange(1, 12)
-            while len(days.requests) < seen and process.poll() is None:
-                time.sleep(0.001)
-            time.sleep(rng.random() * 0.03)
-            process.send_signal(signal.SIGKILL)
+        process = processes.Process(target=fill_again_and_again, args=(days.endpoint_url, folder))
+        seen = len(days.requests) + rng.randrange(1, 12)
+        process.start()
+        while len(days.requests) < seen and process.is_alive():
+            time.sleep(0.001)
+        time.sleep(rng.random() * 0.03)
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
         with open_session(days, folder) as session:
             assert_frame_equal(session.load(*LOAD), expected)
             assert_frame_equal(session.load(*LOAD), expected)
