@@ -172,6 +172,11 @@ class Lab:
             "wanted => document.body.dataset.jpThemeLight === wanted", arg=wanted
         )
 
+    @staticmethod
+    def takes_pictures() -> bool:
+        """Whether a folder is given for `picture` and `film`."""
+        return bool(os.environ.get("FLATNB_SCREENSHOTS"))
+
     def picture(self, name: str, part: Locator | None = None) -> Path | None:
         """A PNG of the page or a part of it in ``FLATNB_SCREENSHOTS``, if that is set."""
         folder = os.environ.get("FLATNB_SCREENSHOTS")

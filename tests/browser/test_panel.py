@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from .conftest import OpenNotebook
+from .lab import Lab
 
 MONTH = 'session.load("stocks_minute", "2024-01-02", "2024-01-31", symbols="AAPL")'
 TWO_WEEKS = MONTH.replace("01-31", "01-16")
@@ -21,7 +22,8 @@ def received(view: Locator) -> str:
 
 def test_the_panel_moves_while_a_cell_is_busy(open_notebook: OpenNotebook, begin: str) -> None:
     """Both displays agree; afterwards they are plain HTML, with the same figures."""
-    lab = open_notebook(begin, "session.panel()", "session.stats", TWO_WEEKS)
+    load = MONTH if Lab.takes_pictures() else TWO_WEEKS  # a film takes as long as a month
+    lab = open_notebook(begin, "session.panel()", "session.stats", load)
     lab.run(0)
     lab.run(1)
     lab.run(2)
