@@ -215,6 +215,9 @@ def test_the_table_of_data_types_is_complete() -> None:
         )
         for name, each in DATA_TYPES.items()
     ]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"{len(rows)} data types" in text
+    assert f"{len(rows)} data types" in readme
 
 
 def test_quoted_messages_are_those_of_the_code() -> None:
