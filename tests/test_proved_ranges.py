@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import pickle
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +23,9 @@ from flatnb.demo import DemoMarket
 from flatnb.errors import LoadCancelledError
 from flatnb.explore.range_check import compare
 from flatnb.load import search_processes
+from flatnb.load.search_worker import Abandon, Begin, Continue, serve
 from flatnb.market.calendar import trading_days
+from flatnb.ranges import Request
 from tests.servers import faults
 from tests.servers.fault_s3 import FaultServer
 from tests.servers.faults import Fault
@@ -343,6 +347,19 @@ def test_without_a_process_whole_files_are_loaded(
     reads = session._context.ranged_reads
     assert reads.failed == 1
     assert "another process of Python: it" in reads.reasons[0]
+
+
+def test_an_abandoned_search_is_forgotten(big_market: DemoMarket) -> None:
+    """There is no answer, and nothing is kept of it."""
+    begin = Begin(1, DAY, big_market.csv("stocks_daily", DAY), 4_000_000, ("AAPL",))
+    messages = io.BytesIO(b"".join(map(pickle.dumps, (begin, Abandon(1), Continue(1, [b""])))))
+    answers = io.BytesIO()
+    with pytest.raises(KeyError):  # it is not known any more
+        serve(messages, answers)
+    answers.seek(0)
+    first = pickle.load(answers)
+    assert [type(request) for request in first] == [Request, Request]
+    assert answers.read() == b""
 
 
 def test_an_unknown_mode() -> None:
