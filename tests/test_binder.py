@@ -12,10 +12,11 @@ import sys
 import venv
 from pathlib import Path
 
-import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 from uv import find_uv_bin
+
+from tests import notebooks
 
 ROOT = Path(__file__).parent.parent
 
@@ -61,7 +62,7 @@ def test_everything_is_pinned() -> None:
 
 def imported_by(path: Path) -> set[str]:
     """The modules that the code cells of a notebook import."""
-    cells = nbformat.read(path, as_version=4).cells
+    cells = notebooks.read(path).cells
     without_magics = TransformerManager().transform_cell
     code = "".join(without_magics(cell.source) for cell in cells if cell.cell_type == "code")
     flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
@@ -98,8 +99,8 @@ def test_the_quickstart_runs_in_what_it_installs(copy: Path, tmp_path: Path) -> 
     uv = [find_uv_bin(), "pip"]
     run(*uv, "install", "--quiet", "--python", str(python), "-r", "binder/requirements.txt")
     run(*uv, "check", "--python", str(python))
-    notebooks = sorted((copy / "notebooks").glob("*.ipynb"))
-    modules = set().union(*map(imported_by, notebooks))
+    paths = sorted((copy / "notebooks").glob("*.ipynb"))
+    modules = set().union(*map(imported_by, paths))
     assert {"flatnb", "polars"} <= modules
     run(str(python), "-c", f"import {', '.join(sorted(modules))}")
-    run(str(python), "-m", "jupyter", "execute", str(notebooks[0]))
+    run(str(python), "-m", "jupyter", "execute", str(paths[0]))

@@ -13,9 +13,9 @@ import statistics
 import tempfile
 from pathlib import Path
 
-import nbformat
 from playwright.sync_api import Page, sync_playwright
 
+from tests import notebooks
 from tests.browser.conftest import FLAGS
 from tests.browser.jupyter import JupyterServer
 from tests.browser.lab import Lab
@@ -106,9 +106,7 @@ def main() -> None:
             _ALL_ROWS,
         ]
         path = server.files / "explorer.ipynb"
-        made = [nbformat.v4.new_code_cell(source) for source in cells]
-        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-        nbformat.write(nbformat.v4.new_notebook(cells=made, metadata=kernel), path)
+        notebooks.write(notebooks.new(*cells), path)
         lab = Lab(browser.new_page(viewport={"width": 1200, "height": 1400}), server, path)
         lab.open()
         lab.run(0)

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import nbformat
 import pytest
 
 from flatnb.demo import DemoServer
+from tests import notebooks
 from tests.servers.throttle import ThrottleProxy
 
 from .jupyter import JupyterServer
@@ -121,9 +121,7 @@ def opened_in(server: JupyterServer, context: BrowserContext, name: str) -> Iter
             shutil.copyfile(sources[0], path)
         else:
             path = folder / "test.ipynb"
-            cells = [nbformat.v4.new_code_cell(source) for source in sources]
-            metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-            nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
+            notebooks.write(notebooks.new(*map(str, sources)), path)
         # Loading JupyterLab takes longer than most tests: its page is used again.
         page = context.pages[0] if context.pages and not opened else context.new_page()
         page.set_viewport_size({"width": width, "height": height})

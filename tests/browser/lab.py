@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import nbformat
 from playwright.sync_api import Error, Locator, Page, Request
+
+from tests import notebooks
 
 from .jupyter import JupyterServer
 
@@ -90,7 +91,7 @@ class Lab:
     def run_all(self) -> None:
         """Run all cells and wait until the last has ended."""
         self.command("notebook:run-all-cells")
-        for index, cell in enumerate(nbformat.read(self.path, as_version=4).cells):
+        for index, cell in enumerate(notebooks.read(self.path).cells):
             if cell.cell_type == "code":
                 self.wait(index)
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 
-import nbformat
 import pytest
-from nbformat.sign import NotebookNotary
 from playwright.sync_api import Locator, expect
 
 from flatnb.demo import DemoServer
+from tests import notebooks
 
 from .conftest import OpenNotebook
 from .contrast import least_contrast
@@ -124,6 +123,8 @@ def test_the_explorer_is_readable(
 @THEMES
 def test_the_chart(open_notebook: OpenNotebook, begin: str, theme: str) -> None:
     """Intervals, crosshair, zoom; a picture of it where the widget cannot be."""
+    from nbformat.sign import NotebookNotary
+
     lab = open_notebook(begin, 'session.chart(df, "AAPL")', height=1000)
     lab.theme(theme)
     lab.run(0)
@@ -157,7 +158,7 @@ def test_the_chart(open_notebook: OpenNotebook, begin: str, theme: str) -> None:
     lab.path.write_text(json.dumps(content), encoding="utf-8")
     # The user's own notebook, which Jupyter trusts; pictures of others are not shown.
     notary = NotebookNotary(data_dir=str(lab.path.parents[2] / "data"))
-    notary.sign(nbformat.read(lab.path, as_version=4))
+    notary.sign(notebooks.read(lab.path))
     notary.store.close()
     lab.reopen()
     expect(picture).to_be_visible()

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import nbformat
 import pytest
+
+from tests import notebooks
 
 from .app_server import app_server
 
@@ -32,10 +33,8 @@ def test_the_panel_in_voila(browser: Browser, begin: str, tmp_path: Path) -> Non
     from playwright.sync_api import expect
 
     start = 'job = session.start("stocks_minute", "2024-01-02", "2024-01-31")'
-    cells = [nbformat.v4.new_code_cell(code) for code in (begin, "session.panel()", start)]
-    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     path = tmp_path / "app.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), path)
+    notebooks.write(notebooks.new(begin, "session.panel()", start), path)
     with voila(path, tmp_path) as url:
         page = browser.new_page()
         try:
