@@ -128,6 +128,25 @@ def test_rows_are_rows_of_the_grammar(markets: dict[str, Market], style: str) ->
         assert not automaton.accepts(history.tables(changed))[at].any()
 
 
+def test_a_known_time_is_a_minute_of_the_day(markets: dict[str, Market]) -> None:
+    """Each of its digits may be right, and the time is none: from there on nothing is believed."""
+    market = markets["whole volumes"]
+    grammar, tickers = grammar_of(market)
+    lines = market.minute_text().splitlines(keepends=True)[1:400]
+    at = market.style.columns.index("window_start")
+    cells = lines[200].decode().split(",")
+    later = str(int(cells[at]) + 100 * 10**9)  # 100 seconds, so that the last two digits stay
+    wrong = ",".join([*cells[:at], later, *cells[at + 1 :]]).encode()
+    for line in (lines[200], wrong):
+        text = b"\n" + b"".join([*lines[:200], line, *lines[201:]])
+        solver = Solver(MarkedText(text, text, 0, ended=False), grammar, tickers)
+        if line is wrong:
+            with pytest.raises(ContradictionError, match="not a minute of the day"):
+                solver.solve((0, len(text)))
+        else:
+            assert len(solver.solve((0, len(text))).rows) == 399
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     style=st.sampled_from(sorted(STYLES)),
