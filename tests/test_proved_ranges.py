@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import pickle
+import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -310,6 +313,41 @@ def test_the_processes_end_with_the_load(
     assert [process.returncode is not None for process in started] == [True, True]
 
 
+needs_signals = pytest.mark.skipif(os.name != "posix", reason="needs signals")
+
+
+@needs_signals
+def test_a_cancelled_search_ends_quietly(
+    open_session: OpenSession,
+    started: list[subprocess.Popen[bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Also while its process computes, or is stopped, and a thread waits for its answer."""
+    send = search_processes._SearchProcess.send
+    asked = threading.Event()
+
+    def stopped(self: Any, message: Any) -> None:
+        os.kill(started[0].pid, signal.SIGSTOP)
+        asked.set()
+        send(self, message)
+
+    monkeypatch.setattr(search_processes._SearchProcess, "send", stopped)
+    session = open_session()
+    job = session.start("stocks_minute", DAY, DAY, symbols="SPY")
+    assert asked.wait(30)
+    began = time.monotonic()
+    job.cancel()
+    with pytest.raises(LoadCancelledError):
+        job.result()
+    assert time.monotonic() - began < 5
+    assert started[0].returncode == -signal.SIGKILL
+    session.close()
+    gc.collect()
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
+
+
+@needs_signals
 def test_an_interrupt_is_not_for_the_processes(
     open_session: OpenSession, started: list[subprocess.Popen[bytes]]
 ) -> None:

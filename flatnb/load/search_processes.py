@@ -161,6 +161,7 @@ class _SearchProcess:
             except asyncio.CancelledError:
                 # Half of an exchange has happened, perhaps, which the next one would take for its.
                 self.end()
+                await asyncio.gather(work, return_exceptions=True)  # the thread's read has ended
                 raise
 
     def ask(self, message: Message) -> Answer:
