@@ -8,6 +8,7 @@ import os
 import pickle
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ from polars.testing import assert_frame_equal
 
 from flatnb import FlatnbWarning, FlatSession, S3Catalog
 from flatnb.demo import DemoMarket
-from flatnb.errors import LoadCancelledError
+from flatnb.errors import LoadCancelledError, LoadError
 from flatnb.explore.range_check import compare
 from flatnb.load import search_processes
 from flatnb.load.search_worker import Abandon, Begin, Continue, serve
@@ -385,6 +386,77 @@ def test_without_a_process_whole_files_are_loaded(
     reads = session._context.ranged_reads
     assert reads.failed == 1
     assert "another process of Python: it" in reads.reasons[0]
+
+
+def test_rows_in_the_cache_that_are_damaged(
+    open_session: OpenSession, server: FaultServer, tmp_path: Path
+) -> None:
+    """They are read anew, also where all days seemed to be cached."""
+    session = open_session(revalidate="always")
+    first = session.load("stocks_minute", DAY, DAY, symbols="SPY")
+    (path,) = (p for p in (tmp_path / "cache").rglob("*.rows") if "minute" in str(p))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 0xFF
+    path.write_bytes(content)
+    assert_frame_equal(session.load("stocks_minute", DAY, DAY, symbols="SPY"), first)
+    assert sources(session) == [PROVED]
+
+
+def test_offline_asks_for_nothing(
+    open_session: OpenSession, server: FaultServer, started: list[subprocess.Popen[bytes]]
+) -> None:
+    """Neither the bucket nor another process."""
+    session = open_session(offline=True)
+    with pytest.raises(LoadError, match="not in the cache"):
+        session.load("stocks_minute", DAY, DAY, symbols="SPY")
+    assert (server.requests, started) == ([], [])
+
+
+@pytest.mark.parametrize("text", ["connected to vpn\\n", "cwelcome\\nfoo\\n", "no newline"])
+def test_what_python_prints_at_its_start(
+    open_session: OpenSession, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str
+) -> None:
+    """Is no answer of a search process, and neither is a file of the current folder a module."""
+    (tmp_path / "sitecustomize.py").write_text(f"print('{text}', end='', flush=True)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "token.py").write_text("raise SystemExit('not the library')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", ["", *sys.path, tmp_path])
+    session = open_session()
+    session.load("stocks_minute", DAY, DAY, symbols="SPY")
+    assert sources(session) == [PROVED]
+
+
+@pytest.mark.parametrize("why", ["frozen", "silent"])
+def test_what_is_no_python(
+    open_session: OpenSession, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, why: str
+) -> None:
+    """An application that would start itself, or a program that never answers."""
+    if why == "frozen":
+        monkeypatch.setattr("sys.frozen", True, raising=False)
+    else:
+        program = tmp_path / "program"
+        program.write_text("#!/bin/sh\nexec sleep 60\n")
+        program.chmod(0o755)
+        monkeypatch.setattr("sys.executable", str(program))
+        monkeypatch.setattr(search_processes, "_START_S", 0.5)
+    session = open_session()
+    began = time.monotonic()
+    assert session.load("stocks_minute", DAY, DAY, symbols="SPY").height
+    assert time.monotonic() - began < 20
+    assert sources(session) == ["whole file"]
+
+
+def test_one_search_that_fails_is_not_the_others(big_market: DemoMarket) -> None:
+    """Its error is its answer."""
+    daily = big_market.csv("stocks_daily", DAY)
+    odd = Begin(1, DAY, daily, 4_000_000, ("\ud800",))
+    messages = io.BytesIO(b"".join(map(pickle.dumps, (odd, Begin(2, DAY, daily, 10**7, ("SPY",))))))
+    answers = io.BytesIO()
+    serve(messages, answers)
+    answers.seek(0)
+    assert isinstance(pickle.load(answers), ValueError)
+    assert [type(request) for request in pickle.load(answers)] == [Request, Request]
 
 
 def test_an_abandoned_search_is_forgotten(big_market: DemoMarket) -> None:

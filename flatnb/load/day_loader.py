@@ -70,7 +70,7 @@ class DayLoader:
     _reader: DayReader = field(init=False)
     _slots: asyncio.Semaphore = field(init=False)
     _proved_slots: asyncio.Semaphore = field(init=False)
-    _processes: SearchProcesses | None = field(init=False, default=None)
+    _processes: SearchProcesses = field(init=False)
 
     def __post_init__(self) -> None:
         self._reader = DayReader(
@@ -94,10 +94,11 @@ class DayLoader:
         current = await self.versions.current(keys)
         self.progress.files = len(keys) - len(current)
         new = set(keys.values()) - current
-        if not new or not self.ranged_reads.fits(self.request):
-            return await self._load_days(keys, current)
-        async with SearchProcesses(len(new)) as self._processes:  # they start during the listing
-            await self.versions.list_versions(new)
+        is_offline = self.policy is not None and self.policy.offline
+        async with SearchProcesses(len(new)) as self._processes:
+            if new and self.ranged_reads.fits(self.request) and not is_offline:
+                self._processes.start()  # during the listing
+                await self.versions.list_versions(new)
             return await self._load_days(keys, current)
 
     async def _load_days(self, keys: Mapping[date, str], current: Collection[str]) -> LoadResult:
@@ -234,7 +235,6 @@ class DayLoader:
         if version is None:
             return None
         cache = self.policy.cache if self.policy is not None else None
-        assert self._processes is not None
         reader = ProvedRangesReader(
             self.downloader,
             self.catalog,

@@ -13,10 +13,12 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import date
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import IO, TYPE_CHECKING, Self, TypeVar
 
 if TYPE_CHECKING:
     from ..ranges import Request, SearchResult
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MAX_PROCESSES = 4
+_START_S = 30.0
 _WORKER = "flatnb.load.search_worker"
 
 
@@ -42,9 +45,14 @@ class SearchProcesses:
     """
 
     def __init__(self, searches: int) -> None:
-        count = min(searches, os.cpu_count() or 1, _MAX_PROCESSES)
-        self._processes = [_SearchProcess() for _ in range(count)]
+        self._count = max(1, min(searches, os.cpu_count() or 1, _MAX_PROCESSES))
+        self._processes: list[_SearchProcess] = []
         self._numbers = itertools.count()
+
+    def start(self) -> None:
+        """Start them, if they are not; the first search would do it."""
+        if not self._processes:
+            self._processes = [_SearchProcess() for _ in range(self._count)]
 
     async def __aenter__(self) -> Self:
         return self
@@ -61,6 +69,7 @@ class SearchProcesses:
     @contextlib.asynccontextmanager
     async def search(self) -> AsyncIterator[Search]:
         """A search, in the process that has the fewest of them."""
+        self.start()
         running = [process for process in self._processes if not process.has_ended]
         process = min(running or self._processes, key=lambda one: one.searches)
         search = Search(process, next(self._numbers))
@@ -131,13 +140,18 @@ class _SearchProcess:
     def __init__(self) -> None:
         self.searches = 0
         self._exchange = asyncio.Lock()
-        command = f"import sys; sys.path[:] = {sys.path!r}; from {_WORKER} import main; main()"
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_ready = False
         self._reason = "it has ended"
+        if getattr(sys, "frozen", False):
+            # The executable is an application, which would start itself.
+            self._reason = "a frozen application cannot start it"
+            return
+        command = f"import sys; sys.path[:] = {_path()!r}; from {_WORKER} import main; main()"
         try:
             self._process = subprocess.Popen(
-                # None where Python is embedded in another program.
-                [sys.executable or "", "-c", command],
+                # -P: no module of the current folder. None where Python is embedded elsewhere.
+                [sys.executable or "", "-P", "-c", command],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 # Ctrl-C is for this process, which ends that one.
@@ -146,6 +160,11 @@ class _SearchProcess:
             )
         except OSError as error:
             self._reason = f"it cannot be started: {error}"
+            return
+        # What is not Python, or does not get to its main function, would never answer.
+        self._overdue = threading.Timer(_START_S, self._process.kill)
+        self._overdue.daemon = True
+        self._overdue.start()
 
     @property
     def has_ended(self) -> bool:
@@ -169,10 +188,22 @@ class _SearchProcess:
         self.send(message)
         assert self._process is not None and self._process.stdout is not None
         try:
+            self._wait_until_ready(self._process.stdout)
             answer: Answer = pickle.load(self._process.stdout)
-        except (OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        except Exception as error:
+            self._process.kill()  # what it sends cannot be read any more
             raise self._error() from error
         return answer
+
+    def _wait_until_ready(self, output: IO[bytes]) -> None:
+        from .search_worker import READY
+
+        if self._is_ready:
+            return
+        if not any(line.endswith(READY) for line in output):
+            raise EOFError
+        self._overdue.cancel()
+        self._is_ready = True
 
     def send(self, message: Message) -> None:
         """Send a message."""
@@ -191,9 +222,19 @@ class _SearchProcess:
         """End it, whatever it does."""
         if self._process is None:
             return
+        self._overdue.cancel()
         self._process.kill()
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 with contextlib.suppress(OSError):  # what was not sent yet cannot be sent any more
                     stream.close()
+
+
+def _path() -> list[str]:
+    """Where that process finds modules: as this one, but for the current folder.
+
+    A notebook has it in its path, but has imported its libraries before.
+    """
+    entries = [entry for entry in sys.path if isinstance(entry, str) and entry]
+    return [*entries, str(Path(__file__).parents[2])]

@@ -74,13 +74,16 @@ class Searches:
         self._steps.pop(message.number, None)
 
     def _advance(self, number: int, replies: list[bytes] | None) -> Answer:
-        steps = self._steps[number]
+        steps = self._steps.pop(number)
         try:
-            return next(steps) if replies is None else steps.send(replies)
+            answer = next(steps) if replies is None else steps.send(replies)
         except StopIteration as done:
-            del self._steps[number]
             result: SearchResult = done.value
             return result
+        except Exception as error:  # one day's failure must not end the others
+            return ValueError(f"{type(error).__name__}: {error}")
+        self._steps[number] = steps
+        return answer
 
 
 def serve(messages: BinaryIO, answers: BinaryIO) -> None:
@@ -103,12 +106,21 @@ def serve(messages: BinaryIO, answers: BinaryIO) -> None:
         answers.flush()
 
 
+READY = b"\0flatnb searches\0\n"
+"""Comes before the answers: what Python's start or an import has printed comes before it."""
+
+_INPUT, _OUTPUT, _ERRORS = 0, 1, 2
+
+
 def main() -> None:
-    """Serve standard input and output; what is printed goes to standard error."""
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    """Serve standard input and output; what is printed from now on goes to standard error."""
+    answers = os.fdopen(os.dup(_OUTPUT), "wb")
+    is_open = sys.stderr is not None  # None: the descriptor is closed
+    os.dup2(_ERRORS if is_open else os.open(os.devnull, os.O_WRONLY), _OUTPUT)
+    answers.write(READY)
+    answers.flush()
     with contextlib.suppress(BrokenPipeError):  # nobody waits for the answer any more
-        serve(sys.stdin.buffer, answers)
+        serve(os.fdopen(_INPUT, "rb"), answers)
 
 
 if __name__ == "__main__":
