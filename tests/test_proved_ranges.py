@@ -388,6 +388,21 @@ def test_without_a_process_whole_files_are_loaded(
     assert "another process of Python: it" in reads.reasons[0]
 
 
+def test_a_mistyped_symbol_is_no_failure(
+    open_session: OpenSession, server: FaultServer, big_market: DemoMarket
+) -> None:
+    """Whole files are loaded for it, and ranges for what is asked for next."""
+    for day in DAYS[1:]:
+        put(server, big_market, day)
+    session = open_session()
+    with pytest.warns(FlatnbWarning, match="did you mean 'AAPL'") as caught:
+        session.load("stocks_minute", DAYS[0], DAYS[2], symbols=["aapl", "SPY"])
+    assert sources(session) == ["whole file"] * 3
+    assert not any("could not be proved" in str(each.message) for each in caught)
+    session.load("stocks_minute", DAYS[3], DAYS[3], symbols="SPY")
+    assert sources(session) == [PROVED]
+
+
 def test_rows_in_the_cache_that_are_damaged(
     open_session: OpenSession, server: FaultServer, tmp_path: Path
 ) -> None:

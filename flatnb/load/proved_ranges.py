@@ -158,8 +158,12 @@ class ProvedRangesReader:
         except (TransferError, ValueError, SearchProcessError) as error:
             self._count_failure(str(getattr(error, "reason", error)))
             return None
-        if refused := result.refused:
-            self._count_failure(f"{refused[0].ticker}: {refused[0].refusal}")
+        # A ticker that was mistyped, or not listed on that day, says nothing of how files are made.
+        for answer in result.refused:
+            if not answer.is_absent:
+                self._count_failure(f"{answer.ticker}: {answer.refusal}")
+                break
+        if result.refused:
             return None
         self.reads.proved += 1
         ordered = sorted(symbols, key=str.encode)

@@ -121,7 +121,3 @@ def main() -> None:
     answers.flush()
     with contextlib.suppress(BrokenPipeError):  # nobody waits for the answer any more
         serve(os.fdopen(_INPUT, "rb"), answers)
-
-
-if __name__ == "__main__":
-    main()

@@ -51,6 +51,8 @@ class TickerAnswer:
         All of its rows, byte for byte, without the header; proved by the day's bar. None: refused.
     refusal
         Why there are none. Read the whole file then.
+    is_absent
+        Whether the daily file does not have the ticker, so that there is nothing to prove it by.
     proved_hours
         The hours for which the bar proves that the rows are complete. Where only the regular
         hours add up, rows of other hours may be missing if they stand in a second place.
@@ -59,6 +61,7 @@ class TickerAnswer:
     ticker: str
     rows: bytes | None
     refusal: str | None = None
+    is_absent: bool = False
     proved_hours: ProvedHours = "all"
 
 
@@ -214,7 +217,7 @@ class RangedSearch:
         for ticker in self._asked:
             number = self._tickers.number(ticker.encode("utf-8"))
             if number is None:
-                self._refuse(ticker, "the day's daily file does not have it")
+                self._refuse(ticker, "the day's daily file does not have it", is_absent=True)
             else:
                 found.append(_Wanted(ticker, number, self._around(number)))
         return found
@@ -324,8 +327,8 @@ class RangedSearch:
         for ticker in self._asked:
             self._refuse(ticker, reason)
 
-    def _refuse(self, ticker: str, reason: str) -> None:
-        self._answers.setdefault(ticker, TickerAnswer(ticker, None, reason))
+    def _refuse(self, ticker: str, reason: str, *, is_absent: bool = False) -> None:
+        self._answers.setdefault(ticker, TickerAnswer(ticker, None, reason, is_absent))
 
 
 def _grouped(pending: list[_Wanted]) -> list[_Group]:
